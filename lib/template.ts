@@ -1,0 +1,300 @@
+import { RosiError } from './errors';
+import { Environment, Interpreter, type Program, Template } from './jinja';
+
+/** One exchange up to the point where the model speaks. All of it is data: none of it can become a control token. */
+export interface Conversation {
+  system?: string | undefined;
+  user: string;
+  /** How the answer begins. */
+  assistantPrefix?: string | undefined;
+}
+
+/** What a model's vocabulary says of its special tokens. */
+export interface SpecialTokens {
+  /** Text of the token that begins a sequence; templates write it as `bos_token`. */
+  bosToken?: string | null | undefined;
+  eosToken?: string | null | undefined;
+  /**
+   * Text of every token that the tokeniser only makes when it parses special tokens: those of type CONTROL and
+   * UNKNOWN. With it, only their occurrences in the conversation are fenced off and the rest of the prompt is one
+   * segment, tokenised exactly as in chat. Without it, every text of the conversation is a segment of its own, which
+   * tokenisers that put a space before each segment (SentencePiece) see as one token more.
+   */
+  controlTokens?: readonly string[] | undefined;
+}
+
+/** A stretch of a prompt. The prompt's tokens are the segments' tokens, one after the other. */
+export interface Segment {
+  text: string;
+  /** Whether control tokens spelled out in `text` are to become tokens: true in the template's own text only. */
+  parseSpecial: boolean;
+}
+
+export interface RenderedPrompt {
+  segments: Segment[];
+  /** Whether the tokeniser is to put the token that begins a sequence in front, if it is a model that wants one. */
+  addBos: boolean;
+  /** The model has no template; the prompt is `User: ...`, `Assistant:` on two lines, after the system text. */
+  usedFallback: boolean;
+  /** The template refuses or drops a system turn, so the system text stands at the head of the user's turn. */
+  systemMerged: boolean;
+}
+
+/**
+ * The day that templates are told it is. Llama 3 writes the date into its system turn, and prompts of another day would
+ * be other prompts: the same seed must give the same file. It is the day Llama 3.1's template names when it has no clock.
+ */
+export const templateDate = new Date(Date.UTC(2024, 6, 26));
+
+/**
+ * Writes a prompt with the model's own chat template, ending where the assistant's turn begins.
+ *
+ * A template is run once, with marks in the place of texts, and the texts are put in afterwards, trimmed where the
+ * template trims. So a template never sees a text, and a text can't choose how it is framed.
+ *
+ * @param template - `tokenizer.chat_template` of the file; null or blank when it has none.
+ * @throws RosiError `TEMPLATE_FAILED` with what the template said, or when it leaves out what the user says.
+ */
+export function renderPrompt(
+  template: string | null | undefined,
+  conversation: Conversation,
+  tokens: SpecialTokens = {},
+): RenderedPrompt {
+  const usedFallback = template === null || template === undefined || template.trim() === '';
+  const hasSystem = conversation.system !== undefined && conversation.system.trim() !== '';
+  const frame = usedFallback ? fallbackFrame(hasSystem) : templateFrame(template, hasSystem, tokens);
+  const pieces = frame.parts.map((part) => {
+    if ('text' in part) return { text: part.text, data: false };
+    let text = (part.slot === 'user' ? conversation.user : conversation.system) as string;
+    if (part.trimStart) text = text.trimStart();
+    if (part.trimEnd) text = text.trimEnd();
+    return { text, data: true };
+  });
+  if (conversation.assistantPrefix) pieces.push({ text: conversation.assistantPrefix, data: true });
+  const bos = tokens.bosToken;
+  const addBos = !(bos && pieces[0]?.data === false && pieces[0].text.startsWith(bos));
+  return { segments: toSegments(pieces, tokens), addBos, usedFallback, systemMerged: frame.systemMerged };
+}
+
+/** The whole text of a prompt, for people to read; tokenise its segments instead. */
+export function promptText(prompt: RenderedPrompt): string {
+  return prompt.segments.map((segment) => segment.text).join('');
+}
+
+type SlotName = 'system' | 'user';
+type Part = { text: string } | { slot: SlotName; trimStart: boolean; trimEnd: boolean };
+
+/** A prompt with its texts taken out. */
+interface Frame {
+  parts: Part[];
+  systemMerged: boolean;
+}
+
+function slot(name: SlotName): Part {
+  return { slot: name, trimStart: false, trimEnd: false };
+}
+
+function fallbackFrame(hasSystem: boolean): Frame {
+  const system: Part[] = hasSystem ? [slot('system'), { text: '\n\n' }] : [];
+  return { parts: [...system, { text: 'User: ' }, slot('user'), { text: '\nAssistant:' }], systemMerged: false };
+}
+
+// A run renders hundreds of prompts with two or three frames; parsing a long template takes milliseconds.
+const frames = new Map<string, Frame>();
+const maxFrames = 16;
+
+function templateFrame(template: string, hasSystem: boolean, tokens: SpecialTokens): Frame {
+  const key = JSON.stringify([template, hasSystem, tokens.bosToken, tokens.eosToken]);
+  const known = frames.get(key);
+  if (known) return known;
+  const frame = makeFrame(template, hasSystem, tokens);
+  if (frames.size >= maxFrames) frames.clear();
+  frames.set(key, frame);
+  return frame;
+}
+
+function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens): Frame {
+  const program = parseTemplate(template);
+  const marks = chooseMarks(template);
+  const system = { role: 'system', content: marks.system };
+  const merged = { role: 'user', content: `${marks.system}\n\n${marks.user}` };
+  const user = { role: 'user', content: marks.user };
+  // First as the template's authors meant it, then with the system text at the head of the user's turn. Templates of
+  // models that also see images may want the content as a list.
+  const attempts = hasSystem
+    ? [
+        { messages: [system, user], systemMerged: false },
+        { messages: [merged], systemMerged: true },
+      ]
+    : [{ messages: [user], systemMerged: false }];
+  let failure: unknown;
+  for (const { messages, systemMerged } of attempts) {
+    for (const asList of [false, true]) {
+      try {
+        const text = run(program, asList ? messages.map(contentAsList) : messages, tokens);
+        const parts = cut(text, marks);
+        const slots = parts.flatMap((part) => ('slot' in part ? [part.slot] : []));
+        if (slots.includes('user') && (!hasSystem || slots.includes('system'))) return { parts, systemMerged };
+        failure ??= new Error(`the template leaves out ${slots.includes('user') ? 'the system text' : 'the user text'}`);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+  }
+  throw failed(failure);
+}
+
+function contentAsList(message: { role: string; content: string }): object {
+  return { role: message.role, content: [{ type: 'text', text: message.content }] };
+}
+
+function parseTemplate(template: string): Program {
+  try {
+    return new Template(template).parsed;
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+/** What a model's template may use: docs of the transformers library, "Chat templates". */
+function run(program: Program, messages: object[], tokens: SpecialTokens): string {
+  const globals: Record<string, unknown> = {
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
+    range,
+    raise_exception: (message: string) => {
+      throw new Error(message);
+    },
+    strftime_now: (format: string) => strftime(templateDate, format),
+    messages,
+    add_generation_prompt: true,
+    // A hardened answer is judged by its first tokens: let models that can think aloud first go without.
+    enable_thinking: false,
+    thinking: false,
+    bos_token: tokens.bosToken ?? '',
+    eos_token: tokens.eosToken ?? '',
+  };
+  const environment = new Environment();
+  for (const [name, value] of Object.entries(globals)) environment.set(name, value);
+  return (new Interpreter(environment).run(program) as { value: string }).value;
+}
+
+type Marks = Record<SlotName, string>;
+
+// White space that no template writes; whether it survives says whether the template trims.
+const pad = '\u2003';
+
+function chooseMarks(template: string): Marks {
+  let n = 0;
+  while (template.includes(`rosi${n}`)) ++n;
+  return { system: `${pad}rosi${n}system${pad}`, user: `${pad}rosi${n}user${pad}` };
+}
+
+function cut(text: string, marks: Marks): Part[] {
+  const parts: Part[] = [];
+  let rest = text;
+  for (;;) {
+    const next = (['system', 'user'] as const)
+      .map((name) => ({ name, at: rest.indexOf(marks[name].trim()) }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at)[0];
+    if (next === undefined) break;
+    const end = next.at + marks[next.name].trim().length;
+    const trimStart = rest[next.at - 1] !== pad;
+    const trimEnd = rest[end] !== pad;
+    const before = rest.slice(0, next.at - (trimStart ? 0 : 1));
+    if (before !== '') parts.push({ text: before });
+    parts.push({ slot: next.name, trimStart, trimEnd });
+    rest = rest.slice(end + (trimEnd ? 0 : 1));
+  }
+  if (rest !== '') parts.push({ text: rest });
+  return parts;
+}
+
+interface Piece {
+  text: string;
+  data: boolean;
+}
+
+function toSegments(pieces: readonly Piece[], { controlTokens }: SpecialTokens): Segment[] {
+  const segments = controlTokens
+    ? fence(pieces, controlTokens)
+    : pieces.map(({ text, data }) => ({ text, parseSpecial: !data }));
+  return segments.filter((segment) => segment.text !== '');
+}
+
+/** Cuts the prompt only where a control token would take in characters of the conversation. */
+function fence(pieces: readonly Piece[], controlTokens: readonly string[]): Segment[] {
+  const whole = pieces.map((piece) => piece.text).join('');
+  const isData = pieces.flatMap(({ text, data }) => new Array<boolean>(text.length).fill(data));
+  const isFenced = new Array<boolean>(whole.length).fill(false);
+  for (const token of controlTokens) {
+    if (token === '') continue;
+    for (let at = whole.indexOf(token); at >= 0; at = whole.indexOf(token, at + 1)) {
+      // Characters of the template stay outside the fence, lest a text disarm the token that ends its own turn.
+      for (let i = at; i < at + token.length; ++i) isFenced[i] ||= isData[i] === true;
+    }
+  }
+  const segments: Segment[] = [];
+  for (let from = 0, to = 0; from < whole.length; from = to) {
+    while (to < whole.length && isFenced[to] === isFenced[from]) ++to;
+    segments.push({ text: whole.slice(from, to), parseSpecial: !isFenced[from] });
+  }
+  return segments;
+}
+
+/** As Python's, for an integer argument or two or three. */
+function range(start: number, stop?: number, step = 1): number[] {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop];
+  if (step === 0) throw new Error('range() arg 3 must not be zero');
+  // A template comes with a file that nobody vouches for. Jinja's sandbox draws the same line.
+  if ((to - from) / step > 100_000) throw new Error('range() of more than 100000 numbers');
+  const numbers: number[] = [];
+  for (let n = from; step > 0 ? n < to : n > to; n += step) numbers.push(n);
+  return numbers;
+}
+
+/** As Python's in the C locale, for what dates in templates use. */
+function strftime(date: Date, format: string): string {
+  const months = 'January February March April May June July August September October November December'.split(' ');
+  const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
+  const month = months[date.getUTCMonth()] as string;
+  const day = days[date.getUTCDay()] as string;
+  const two = (n: number) => String(n).padStart(2, '0');
+  const fields: Record<string, string> = {
+    a: day.slice(0, 3),
+    A: day,
+    b: month.slice(0, 3),
+    B: month,
+    d: two(date.getUTCDate()),
+    e: String(date.getUTCDate()).padStart(2),
+    F: date.toISOString().slice(0, 10),
+    H: two(date.getUTCHours()),
+    I: two(date.getUTCHours() % 12 || 12),
+    m: two(date.getUTCMonth() + 1),
+    M: two(date.getUTCMinutes()),
+    p: date.getUTCHours() < 12 ? 'AM' : 'PM',
+    S: two(date.getUTCSeconds()),
+    T: date.toISOString().slice(11, 19),
+    y: two(date.getUTCFullYear() % 100),
+    Y: String(date.getUTCFullYear()),
+    Z: 'UTC',
+    z: '+0000',
+    '%': '%',
+  };
+  // "%-d" is the field without its leading zero.
+  return format.replace(/%(-?)([A-Za-z%])/gu, (all, bare: string, field: string) => {
+    const text = fields[field];
+    if (text === undefined) return all;
+    return bare ? text.replace(/^[0 ](?=.)/u, '') : text;
+  });
+}
+
+function failed(cause: unknown): RosiError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RosiError('TEMPLATE_FAILED', `the model's chat template can't be used: ${reason}`, { reason }, { cause });
+}

@@ -1,0 +1,63 @@
+#include "bindings/args.h"
+
+#include <algorithm>
+
+namespace rosi::bindings {
+
+std::vector<float> to_floats(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    throw Napi::TypeError::New(value.Env(), "expected a Float32Array");
+  }
+  const auto array = value.As<Napi::Float32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+std::vector<engine::Tokens> to_prompts(const Napi::Value& value) {
+  const auto list = value.As<Napi::Array>();
+  std::vector<engine::Tokens> prompts(list.Length());
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Value item = list[i];
+    if (!item.IsTypedArray() || item.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+      throw Napi::TypeError::New(value.Env(), "expected an Int32Array of tokens");
+    }
+    const auto tokens = item.As<Napi::Int32Array>();
+    prompts[i].assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
+  }
+  return prompts;
+}
+
+std::vector<std::string> to_strings(const Napi::Value& value) {
+  std::vector<std::string> strings;
+  if (!value.IsArray()) return strings;
+  const auto list = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) strings.push_back(Napi::Value(list[i]).As<Napi::String>());
+  return strings;
+}
+
+std::vector<std::vector<int>> to_positions(const Napi::Value& value) {
+  std::vector<std::vector<int>> positions;
+  if (!value.IsArray()) return positions;
+  const auto list = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto inner = Napi::Value(list[i]).As<Napi::Array>();
+    positions.emplace_back();
+    for (std::uint32_t j = 0; j < inner.Length(); ++j) positions.back().push_back(Napi::Value(inner[j]).As<Napi::Number>());
+  }
+  return positions;
+}
+
+int to_int(const Napi::Value& value, int fallback) { return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : fallback; }
+
+Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values) {
+  auto array = Napi::Float32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+Napi::Int32Array to_js(Napi::Env env, const engine::Tokens& tokens) {
+  auto array = Napi::Int32Array::New(env, tokens.size());
+  std::copy(tokens.begin(), tokens.end(), array.Data());
+  return array;
+}
+
+}  // namespace rosi::bindings

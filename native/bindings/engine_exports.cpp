@@ -1,0 +1,204 @@
+// The engine's functions: sessions, tokens, run-time adapters, capture, logits, generation.
+#include "bindings/args.h"
+#include "bindings/engine_handles.h"
+#include "bindings/promise_worker.h"
+#include "core/file_io.h"
+#include "engine/backends.h"
+#include "engine/capture.h"
+#include "engine/generate.h"
+#include "gguf/file.h"
+
+namespace rosi::bindings {
+namespace {
+
+StopFlag new_stop_flag() { return std::make_shared<std::atomic<bool>>(false); }
+
+engine::RunOptions to_run_options(const Napi::Object& request) {
+  engine::RunOptions options;
+  if (const Napi::Value adapter = request.Get("adapter"); adapter.IsExternal()) options.adapter = to_adapter(adapter);
+  if (const Napi::Value scale = request.Get("scale"); scale.IsNumber()) options.scale = scale.As<Napi::Number>().FloatValue();
+  options.threads = to_int(request.Get("threads"), 0);
+  return options;
+}
+
+class OpenWorker final : public PromiseWorker {
+ public:
+  OpenWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), path_(info[0].As<Napi::String>()), threads_(to_int(info[1], 1)) {}
+
+ private:
+  void run() override {
+    gguf::File::open(core::from_utf8(path_));  // ggml aborts the process on what it finds too late: check first
+    session_ = engine::Session::open(path_, threads_, progress());
+  }
+  Napi::Value result() override { return wrap(Env(), session_); }
+  const std::string path_;
+  const int threads_;
+  std::shared_ptr<engine::Session> session_;
+};
+
+class CaptureWorker final : public PromiseWorker {
+ public:
+  CaptureWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+    const auto request = info[1].As<Napi::Object>();
+    request_.prompts = to_prompts(request.Get("prompts"));
+    request_.streams = request.Get("streams").ToBoolean();
+    request_.writers = to_strings(request.Get("writers"));
+    request_.last = request.Get("last").IsUndefined() || request.Get("last").ToBoolean();
+    request_.positions = to_positions(request.Get("positions"));
+    request_.run = to_run_options(request);
+  }
+
+ private:
+  void run() override { result_ = engine::capture(*session_, request_, progress()); }
+  Napi::Value result() override {
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("nLayer", result_.n_layer);
+    js.Set("dModel", result_.d_model);
+    js.Set("nRows", static_cast<double>(result_.n_rows));
+    js.Set("streams", to_js(Env(), result_.streams));
+    Napi::Array inputs = Napi::Array::New(Env(), result_.inputs.size());
+    for (std::uint32_t i = 0; i < result_.inputs.size(); ++i) {
+      Napi::Object item = Napi::Object::New(Env());
+      item.Set("writer", result_.inputs[i].writer);
+      item.Set("dIn", static_cast<double>(result_.inputs[i].d_in));
+      item.Set("rows", to_js(Env(), result_.inputs[i].rows));
+      inputs[i] = item;
+    }
+    js.Set("inputs", inputs);
+    return js;
+  }
+  std::shared_ptr<engine::Session> session_;
+  engine::CaptureRequest request_;
+  engine::CaptureResult result_;
+};
+
+class LogitsWorker final : public PromiseWorker {
+ public:
+  LogitsWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+    const auto request = info[1].As<Napi::Object>();
+    prompts_ = to_prompts(request.Get("prompts"));
+    positions_ = to_positions(request.Get("positions"));
+    options_ = to_run_options(request);
+  }
+
+ private:
+  void run() override { logits_ = engine::next_token_logits(*session_, prompts_, positions_, options_, progress()); }
+  Napi::Value result() override { return to_js(Env(), logits_); }
+  std::shared_ptr<engine::Session> session_;
+  std::vector<engine::Tokens> prompts_;
+  std::vector<std::vector<int>> positions_;
+  engine::RunOptions options_;
+  std::vector<float> logits_;
+};
+
+class GenerateWorker final : public PromiseWorker {
+ public:
+  GenerateWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+    const auto request = info[1].As<Napi::Object>();
+    request_.prompts = to_prompts(request.Get("prompts"));
+    request_.max_tokens = to_int(request.Get("maxTokens"), request_.max_tokens);
+    request_.parallel = to_int(request.Get("parallel"), request_.parallel);
+    request_.run = to_run_options(request);
+  }
+
+ private:
+  void run() override { answers_ = engine::generate(*session_, request_, progress()); }
+  Napi::Value result() override {
+    Napi::Array js = Napi::Array::New(Env(), answers_.size());
+    for (std::uint32_t i = 0; i < answers_.size(); ++i) js[i] = to_js(Env(), answers_[i]);
+    return js;
+  }
+  std::shared_ptr<engine::Session> session_;
+  engine::GenerateRequest request_;
+  std::vector<engine::Tokens> answers_;
+};
+
+template <class Worker>
+Napi::Value start(const Napi::CallbackInfo& info) {
+  return PromiseWorker::start(std::make_unique<Worker>(info));
+}
+
+/// Runs a quick call and turns core::Error into the JavaScript error of its code.
+template <class Call>
+auto guarded(Napi::Env env, Call call) {
+  try {
+    return call();
+  } catch (const core::Error& error) {
+    throw to_js_error(env, error);
+  }
+}
+
+Napi::Value session_info(const Napi::CallbackInfo& info) {
+  const engine::ModelInfo& model = to_session(info[0])->info();
+  Napi::Object js = Napi::Object::New(info.Env());
+  js.Set("architecture", model.architecture);
+  js.Set("description", model.description);
+  js.Set("nLayer", model.n_layer);
+  js.Set("dModel", model.d_model);
+  js.Set("nVocab", model.n_vocab);
+  js.Set("nContext", model.n_context);
+  js.Set("nParameters", static_cast<double>(model.n_parameters));
+  js.Set("chatTemplate", model.chat_template.empty() ? info.Env().Null() : Napi::Value(Napi::String::New(info.Env(), model.chat_template)));
+  js.Set("bosText", model.bos_text);
+  js.Set("eosText", model.eos_text);
+  js.Set("addsBos", model.adds_bos);
+  return js;
+}
+
+Napi::Value tokenize(const Napi::CallbackInfo& info) {
+  const auto list = info[1].As<Napi::Array>();
+  std::vector<engine::Segment> segments;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto item = Napi::Value(list[i]).As<Napi::Object>();
+    segments.push_back({item.Get("text").As<Napi::String>(), item.Get("parseSpecial").ToBoolean()});
+  }
+  const bool add_bos = info[2].ToBoolean();
+  return guarded(info.Env(), [&] { return to_js(info.Env(), to_session(info[0])->tokenize(segments, add_bos)); });
+}
+
+Napi::Value detokenize(const Napi::CallbackInfo& info) {
+  const auto tokens = info[1].As<Napi::Int32Array>();
+  return Napi::String::New(info.Env(), to_session(info[0])->detokenize({tokens.Data(), tokens.Data() + tokens.ElementLength()}));
+}
+
+Napi::Value load_adapter(const Napi::CallbackInfo& info) {
+  const auto list = info[1].As<Napi::Array>();
+  std::vector<engine::RankOneFactors> factors;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto item = Napi::Value(list[i]).As<Napi::Object>();
+    factors.push_back({item.Get("name").As<Napi::String>(), to_floats(item.Get("left")), to_floats(item.Get("right"))});
+  }
+  return guarded(info.Env(), [&] { return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), factors)); });
+}
+
+Napi::Value close(const Napi::CallbackInfo& info) {
+  close_handle(info[0]);
+  return info.Env().Undefined();
+}
+
+Napi::Value engine_info(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    engine::load_backends();
+    Napi::Object js = Napi::Object::New(info.Env());
+    js.Set("version", engine::engine_version());
+    return js;
+  });
+}
+
+}  // namespace
+
+void register_engine(Napi::Env env, Napi::Object exports) {
+  exports.Set("engineInfo", Napi::Function::New(env, engine_info));
+  exports.Set("openSession", Napi::Function::New(env, start<OpenWorker>));
+  exports.Set("closeHandle", Napi::Function::New(env, close));
+  exports.Set("sessionInfo", Napi::Function::New(env, session_info));
+  exports.Set("tokenize", Napi::Function::New(env, tokenize));
+  exports.Set("detokenize", Napi::Function::New(env, detokenize));
+  exports.Set("loadAdapter", Napi::Function::New(env, load_adapter));
+  exports.Set("capture", Napi::Function::New(env, start<CaptureWorker>));
+  exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
+  exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
+}
+
+}  // namespace rosi::bindings

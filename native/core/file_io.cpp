@@ -1,0 +1,63 @@
+// What file_io.h needs on every platform; the rest is in file_io_posix.cpp and file_io_portable.cpp.
+#include "core/file_io.h"
+
+#include "core/file_io_internal.h"
+
+#include <random>
+#include <system_error>
+
+namespace rosi::core {
+
+std::string to_utf8(const std::filesystem::path& path) {
+  const std::u8string text = path.u8string();
+  return {reinterpret_cast<const char*>(text.data()), text.size()};
+}
+
+std::filesystem::path from_utf8(const std::string& text) {
+  return std::u8string(reinterpret_cast<const char8_t*>(text.data()), text.size());
+}
+
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b) noexcept {
+  std::error_code ignored;  // set when one of them does not exist
+  return std::filesystem::equivalent(a, b, ignored);
+}
+
+Error file_error(const std::string& what, const std::filesystem::path& path, int error, std::uint64_t bytes) {
+  const std::string reason = std::generic_category().message(error);
+  std::string message = what + " " + to_utf8(path) + ": " + reason;
+  std::vector<Detail> details = {{"path", to_utf8(path)}, {"reason", reason}, {"errno", double(error)}};
+  if (bytes > 0) {
+    message += " (" + std::to_string(bytes) + " bytes are needed)";
+    details.emplace_back("bytes", double(bytes));
+  }
+  return {ErrorCode::file_failed, message, std::move(details)};
+}
+
+Error short_read_error(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t bytes) {
+  return {ErrorCode::file_failed,
+          to_utf8(path) + " ended while " + std::to_string(bytes) + " bytes at byte " + std::to_string(offset) +
+              " were being read: something else is changing it",
+          {{"path", to_utf8(path)}, {"offset", double(offset)}, {"bytes", double(bytes)}}};
+}
+
+Error changed_error(const std::filesystem::path& path) {
+  return {ErrorCode::file_failed, to_utf8(path) + " was changed while it was being read: run again on a finished file",
+          {{"path", to_utf8(path)}}};
+}
+
+Error exists_error(const std::filesystem::path& path) {
+  return {ErrorCode::output_exists, to_utf8(path) + " exists; choose another output, or ask to overwrite it",
+          {{"path", to_utf8(path)}}};
+}
+
+std::filesystem::path partial_path_for(const std::filesystem::path& path, long process) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string suffix = ".partial-" + std::to_string(process) + "-";
+  for (int i = 0; i < 8; ++i) suffix += digits[random() % 16];
+  std::filesystem::path partial = path;
+  partial += suffix;
+  return partial;
+}
+
+}  // namespace rosi::core

@@ -1,0 +1,74 @@
+// Files as this library needs them: an input that can be mapped, an output that is whole or absent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/error.h"
+
+namespace rosi::core {
+
+/// A path as UTF-8, for messages and details.
+std::string to_utf8(const std::filesystem::path& path);
+std::filesystem::path from_utf8(const std::string& text);
+
+/// True when both paths exist and lead to one file, also through symbolic and hard links.
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b) noexcept;
+
+/// A regular file opened for reading. Shared by the threads that read it.
+class InputFile {
+ public:
+  /// Throws Error{file_failed} with the system's reason, and Error{`not_regular`} for a folder, pipe or device.
+  static InputFile open(const std::filesystem::path& path, ErrorCode not_regular = ErrorCode::file_failed);
+  InputFile(InputFile&&) noexcept;
+  InputFile& operator=(InputFile&&) noexcept;
+  ~InputFile();
+
+  const std::filesystem::path& path() const noexcept;
+  std::uint64_t size() const noexcept;  // bytes, when it was opened
+  /// Fills `target` from `offset`; throws Error{file_failed} when the file is too short or can't be read.
+  void read(std::uint64_t offset, std::span<std::byte> target) const;
+  /// The whole file. Mapped where the platform can, read into memory where it can't. Valid as long as this object.
+  /// A file that is truncated by someone else while it is mapped ends the process: bulk work uses read() instead.
+  std::span<const std::byte> map();
+  /// Throws Error{file_failed} when size or modification time are no longer those of opening.
+  void require_unchanged() const;
+
+ private:
+  friend class OutputFile;
+  struct State;
+  explicit InputFile(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// A new file under a temporary name beside its final one. It appears under the final name on commit(), complete and
+/// synced; whatever happens before that leaves nothing behind.
+class OutputFile {
+ public:
+  /// Creates `<path>.partial-<process>-<random>` and reserves `bytes` where the file system can, so that a full disk is
+  /// found at once. Throws Error{file_failed}.
+  OutputFile(const std::filesystem::path& path, std::uint64_t bytes);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  /// Both may be called from several threads, for different places.
+  void write(std::uint64_t offset, std::span<const std::byte> source);
+  void copy(const InputFile& source, std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
+  void read(std::uint64_t offset, std::span<std::byte> target) const;
+
+  /// Syncs the file, gives it its final name and syncs the folder. Without `overwrite` an existing file is never
+  /// replaced, even when it appeared a moment ago: Error{output_exists}.
+  void commit(bool overwrite);
+  const std::filesystem::path& partial_path() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rosi::core

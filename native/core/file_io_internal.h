@@ -1,0 +1,26 @@
+// Shared by the implementations of file_io.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "core/error.h"
+
+// POSIX calls where they exist; elsewhere, or to test the fallback, the C++ library alone.
+#if !defined(ROSI_PORTABLE_FILES) && (defined(__unix__) || defined(__APPLE__))
+#define ROSI_POSIX_FILES 1
+#else
+#define ROSI_POSIX_FILES 0
+#endif
+
+namespace rosi::core {
+
+/// `what` is the beginning of a sentence: "cannot write". `bytes`: the room the whole file needs, 0 when it doesn't matter.
+Error file_error(const std::string& what, const std::filesystem::path& path, int error, std::uint64_t bytes = 0);
+Error short_read_error(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t bytes);
+Error changed_error(const std::filesystem::path& path);
+Error exists_error(const std::filesystem::path& path);
+std::filesystem::path partial_path_for(const std::filesystem::path& path, long process);
+
+}  // namespace rosi::core

@@ -1,0 +1,18 @@
+// How long work reports and is stopped.
+#pragma once
+
+#include <functional>
+
+#include "core/error.h"
+
+namespace rosi::core {
+
+/// Called often with the share done, 0 to 1. Returns false when the caller wants to stop. May be empty.
+using Progress = std::function<bool(double done)>;
+
+/// Reports, and throws Error{aborted} when the caller wants to stop.
+inline void report(const Progress& progress, double done) {
+  if (progress && !progress(done)) throw Error(ErrorCode::aborted, "stopped by the caller");
+}
+
+}  // namespace rosi::core

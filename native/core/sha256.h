@@ -1,0 +1,47 @@
+// SHA-256 (FIPS 180-4). Uses the processor's SHA instructions where it has them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/file_io.h"
+#include "core/progress.h"
+
+namespace rosi::core {
+
+class Sha256 {
+ public:
+  void update(std::span<const std::byte> bytes);
+  /// The digest as 64 lower-case hex digits. The object is used up.
+  std::string finish();
+
+ private:
+  std::array<std::uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  std::array<std::byte, 64> block_;  // the first `length_ % 64` bytes wait here
+  std::uint64_t length_ = 0;         // bytes so far
+};
+
+inline constexpr std::size_t sha256_digits = 64;
+
+std::string sha256(std::span<const std::byte> bytes);
+
+/// Called with the bytes done since the last call; throws to stop.
+using OnBytes = std::function<void(std::uint64_t bytes)>;
+/// Hashes a whole file in pieces of 1 MiB. Throws Error{file_failed}, and whatever `on_bytes` throws.
+std::string sha256(const InputFile& file, const OnBytes& on_bytes);
+/// The same with `zeros` digits '0' in place of the bytes at `place`: how a file can hold its own checksum.
+std::string sha256_with_zeros(std::uint64_t size, std::uint64_t place, std::uint64_t zeros,
+                              const std::function<void(std::uint64_t offset, std::span<std::byte> target)>& read,
+                              const OnBytes& on_bytes);
+
+namespace internal {
+/// One compression per 64 bytes. Both give the same; tests compare them.
+void sha256_blocks_portable(std::uint32_t* state, const std::byte* data, std::size_t n_blocks);
+bool sha256_blocks_accelerated(std::uint32_t* state, const std::byte* data, std::size_t n_blocks);  // false: can't here
+}  // namespace internal
+
+}  // namespace rosi::core

@@ -1,0 +1,68 @@
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "engine/backends.h"
+#include "engine/session.h"
+#include "ggml.h"
+#include "gguf.h"
+
+namespace rosi::engine {
+namespace {
+
+struct Closer {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+  void operator()(ggml_context* context) const noexcept { ggml_free(context); }
+  void operator()(gguf_context* file) const noexcept { gguf_free(file); }
+};
+
+ggml_tensor* add(ggml_context* context, gguf_context* file, const std::string& name, const std::vector<float>& values,
+                 std::int64_t n_in, std::int64_t n_out) {
+  ggml_tensor* tensor = ggml_new_tensor_2d(context, GGML_TYPE_F32, n_in, n_out);
+  std::memcpy(tensor->data, values.data(), values.size() * sizeof(float));
+  ggml_set_name(tensor, name.c_str());
+  gguf_add_tensor(file, tensor);
+  return tensor;
+}
+
+/// The factors as a LoRA adapter of rank one: A = rightᵀ [1, n_in], B = left [n_out, 1].
+std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture, const std::vector<RankOneFactors>& factors) {
+  std::size_t bytes = 4096;
+  for (const RankOneFactors& f : factors) bytes += (f.left.size() + f.right.size()) * sizeof(float) + 2 * (ggml_tensor_overhead() + 64);
+  const std::unique_ptr<ggml_context, Closer> context(ggml_init({bytes, nullptr, false}));
+  const std::unique_ptr<gguf_context, Closer> file(gguf_init_empty());
+  gguf_set_val_str(file.get(), "general.type", "adapter");
+  gguf_set_val_str(file.get(), "general.architecture", architecture.c_str());
+  gguf_set_val_str(file.get(), "adapter.type", "lora");
+  gguf_set_val_f32(file.get(), "adapter.lora.alpha", 1.0f);  // alpha / rank = 1: the scale given later is the strength
+  for (const RankOneFactors& f : factors) {
+    add(context.get(), file.get(), f.name + ".lora_a", f.right, static_cast<std::int64_t>(f.right.size()), 1);
+    add(context.get(), file.get(), f.name + ".lora_b", f.left, 1, static_cast<std::int64_t>(f.left.size()));
+  }
+  std::unique_ptr<std::FILE, Closer> stream(std::tmpfile());  // unnamed: gone with the process whatever happens
+  if (!stream) throw core::Error(core::ErrorCode::file_failed, "no temporary file could be made for the run-time adapter");
+  if (!gguf_write_to_file_ptr(file.get(), stream.get(), false) || std::fflush(stream.get()) != 0) {
+    throw core::Error(core::ErrorCode::file_failed, "the run-time adapter could not be written to a temporary file");
+  }
+  std::rewind(stream.get());
+  return stream;
+}
+
+}  // namespace
+
+std::shared_ptr<Adapter> Adapter::load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors) {
+  if (factors.empty()) throw core::Error(core::ErrorCode::option_invalid, "an adapter needs at least one matrix");
+  const auto stream = write_adapter(session->info().architecture, factors);
+  take_engine_messages();
+  std::shared_ptr<Adapter> adapter(new Adapter());
+  adapter->adapter_ = llama_adapter_lora_init_from_file_ptr(session->model(), stream.get());
+  if (adapter->adapter_ == nullptr) fail("the engine refused the rank-one adapter");
+  adapter->session_ = std::move(session);
+  return adapter;
+}
+
+Adapter::~Adapter() {
+  if (adapter_ != nullptr) llama_adapter_lora_free(adapter_);
+}
+
+}  // namespace rosi::engine

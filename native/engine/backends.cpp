@@ -1,0 +1,71 @@
+#include "engine/backends.h"
+
+#include <filesystem>
+#include <mutex>
+
+#include "core/error.h"
+#include "ggml-backend.h"
+#include "llama.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+namespace rosi::engine {
+namespace {
+
+std::mutex message_mutex;
+std::string messages;
+constexpr std::size_t kMaxMessages = 2000;  // bytes: enough for the cause, short enough for an error message
+
+void keep_message(ggml_log_level level, const char* text, void*) {
+  if (level != GGML_LOG_LEVEL_ERROR && level != GGML_LOG_LEVEL_CONT) return;
+  const std::lock_guard lock(message_mutex);
+  if (level == GGML_LOG_LEVEL_CONT && messages.empty()) return;
+  if (messages.size() < kMaxMessages) messages += text;
+}
+
+std::filesystem::path own_folder() {
+#if defined(_WIN32)
+  HMODULE module = nullptr;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                     reinterpret_cast<LPCWSTR>(&own_folder), &module);
+  wchar_t path[32768];
+  GetModuleFileNameW(module, path, 32768);
+  return std::filesystem::path(path).parent_path();
+#else
+  Dl_info info{};
+  dladdr(reinterpret_cast<void*>(&own_folder), &info);
+  return std::filesystem::path(info.dli_fname).parent_path();
+#endif
+}
+
+}  // namespace
+
+void load_backends() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llama_log_set(keep_message, nullptr);
+    ggml_backend_load_all_from_path(own_folder().string().c_str());
+    llama_backend_init();
+  });
+  if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
+    throw core::Error(core::ErrorCode::engine_failed,
+                      "no CPU backend of the engine could be loaded from " + own_folder().string() +
+                          "; expected libggml-cpu-*.so there. Reinstall the package, or run: npm run build:addon");
+  }
+}
+
+std::string take_engine_messages() {
+  const std::lock_guard lock(message_mutex);
+  std::string taken;
+  taken.swap(messages);
+  while (!taken.empty() && (taken.back() == '\n' || taken.back() == ' ')) taken.pop_back();
+  return taken;
+}
+
+std::string engine_version() { return llama_version(); }
+
+}  // namespace rosi::engine

@@ -1,0 +1,18 @@
+// Loads the engine's compute backends once in a process.
+#pragma once
+
+#include <string>
+
+namespace rosi::engine {
+
+/// Loads the CPU variants that lie beside this library and picks the fastest this machine can run. Any number of
+/// calls, from any thread. Throws Error{engine_failed} naming the folder when none could be loaded.
+void load_backends();
+
+/// What the engine last complained about on this process, for error messages; cleared by the call.
+std::string take_engine_messages();
+
+/// llama.cpp's version, e.g. "v0.5.0".
+std::string engine_version();
+
+}  // namespace rosi::engine

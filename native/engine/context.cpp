@@ -1,0 +1,167 @@
+#include "engine/context.h"
+
+#include <algorithm>
+
+#include "engine/backends.h"
+
+namespace rosi::engine {
+namespace {
+
+constexpr int kBatchTokens = 512;   // a full micro-batch of the engine: larger ones are no faster on a CPU
+constexpr int kMaxSequences = 64;   // of 256 the engine allows; more make the attention mask wider than it is worth
+
+}  // namespace
+
+Context::Context(Session& session, const ContextShape& shape, const RunOptions& options, const core::Progress& progress,
+                 ggml_backend_sched_eval_callback observe, void* observer)
+    : progress_(progress) {
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<std::uint32_t>(shape.n_context);
+  params.n_batch = static_cast<std::uint32_t>(shape.n_batch);
+  params.n_ubatch = params.n_batch;
+  params.n_seq_max = static_cast<std::uint32_t>(shape.n_sequences);
+  params.n_outputs_max = static_cast<std::uint32_t>(std::max(shape.n_outputs, shape.n_sequences));
+  params.n_threads = params.n_threads_batch = options.threads > 0 ? options.threads : session.threads();
+  params.kv_unified = true;  // sequences share the prefix's cells
+  params.no_perf = true;
+  params.cb_eval = observe;
+  params.cb_eval_user_data = observer;
+  params.abort_callback = should_abort;
+  params.abort_callback_data = this;
+  take_engine_messages();
+  context_.reset(llama_init_from_model(session.model(), params));
+  if (!context_) fail("the engine could not make a context of " + std::to_string(shape.n_context) + " tokens");
+  if (options.adapter) {
+    llama_adapter_lora* adapter = options.adapter->get();
+    float scale = options.scale;
+    if (llama_set_adapters_lora(context_.get(), &adapter, 1, &scale) != 0) fail("the engine refused the rank-one adapter");
+  }
+}
+
+bool Context::should_abort(void* self) {
+  auto& context = *static_cast<Context*>(self);
+  return context.progress_ && !context.progress_(context.last_done_);
+}
+
+void Context::decode(const std::vector<Row>& rows) {
+  const auto count = static_cast<std::int32_t>(rows.size());
+  std::vector<llama_token> token(rows.size());
+  std::vector<llama_pos> position(rows.size());
+  std::vector<std::int32_t> n_sequences(rows.size(), 1);
+  std::vector<llama_seq_id> sequence(rows.size());
+  std::vector<llama_seq_id*> sequences(rows.size());
+  std::vector<std::int8_t> output(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    token[i] = rows[i].token;
+    position[i] = rows[i].position;
+    sequence[i] = rows[i].sequence;
+    sequences[i] = &sequence[i];
+    output[i] = rows[i].output;
+  }
+  take_engine_messages();
+  const int code = llama_decode(context_.get(), {.n_tokens = count, .token = token.data(), .embd = nullptr, .pos = position.data(),
+                                                 .n_seq_id = n_sequences.data(), .seq_id = sequences.data(), .logits = output.data()});
+  if (code == 2) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
+  if (code != 0) fail("the engine could not run a batch of " + std::to_string(count) + " tokens (code " + std::to_string(code) + ")");
+}
+
+const float* Context::logits(int row) const {
+  const float* values = llama_get_logits_ith(context_.get(), row);
+  if (values == nullptr) fail("the engine gave no logits for a row");
+  return values;
+}
+
+void Context::copy_sequence(int from, int to) { llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, -1); }
+
+void Context::remove_sequence(int sequence) { llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1); }
+
+int shared_prefix(const std::vector<Tokens>& prompts, bool recurrent) {
+  if (prompts.size() < 2 || recurrent) return 0;
+  std::size_t length = prompts[0].size();
+  for (const Tokens& prompt : prompts) {
+    const auto end = prompt.begin() + static_cast<std::ptrdiff_t>(std::min(length, prompt.size()));
+    length = static_cast<std::size_t>(std::mismatch(prompt.begin(), end, prompts[0].begin()).first - prompt.begin());
+    length = std::min(length, prompt.size() - 1);
+  }
+  return static_cast<int>(length);
+}
+
+void check_prompts(const std::vector<Tokens>& prompts, int n_vocab, int n_context, int room) {
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const auto refuse = [&](const std::string& why) {
+      throw core::Error(core::ErrorCode::option_invalid, "prompt " + std::to_string(i) + " " + why,
+                        {{"prompt", static_cast<double>(i)}, {"tokens", static_cast<double>(prompts[i].size())}});
+    };
+    if (prompts[i].empty()) refuse("has no tokens");
+    if (static_cast<int>(prompts[i].size()) + room > n_context) {
+      refuse("has " + std::to_string(prompts[i].size()) + " tokens; with " + std::to_string(room) +
+             " more that is beyond this model's context of " + std::to_string(n_context));
+    }
+    for (const llama_token token : prompts[i]) {
+      if (token < 0 || token >= n_vocab) refuse("holds token " + std::to_string(token) + ", which the vocabulary does not have");
+    }
+  }
+}
+
+void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options, const core::Progress& progress,
+                const std::function<bool(int, int)>& wants,
+                const std::function<void(Context&, const std::vector<PackedRow>&, const std::vector<int>&)>& before,
+                const std::function<void(Context&, const std::vector<PackedRow>&, const std::vector<int>&)>& after,
+                ggml_backend_sched_eval_callback observe, void* observer) {
+  if (prompts.empty()) return;
+  const std::lock_guard lock(session.operation_mutex());
+  check_prompts(prompts, session.info().n_vocab, session.info().n_context, 0);
+  const int prefix = shared_prefix(prompts, session.info().recurrent);
+  std::size_t longest = 0, total = static_cast<std::size_t>(prefix);
+  for (const Tokens& prompt : prompts) {
+    longest = std::max(longest, prompt.size());
+    total += prompt.size() - static_cast<std::size_t>(prefix);
+  }
+  const int budget = std::max<int>(kBatchTokens, static_cast<int>(longest));
+  const int most = session.info().recurrent ? 1 : kMaxSequences;
+  Context context(session, {.n_context = prefix + budget, .n_batch = budget, .n_sequences = most + 1, .n_outputs = budget},
+                  options, progress, observe, observer);
+
+  std::size_t done = 0;
+  const auto run = [&](const std::vector<Context::Row>& rows, const std::vector<PackedRow>& packed) {
+    std::vector<int> outputs;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].output) outputs.push_back(static_cast<int>(i));
+    }
+    before(context, packed, outputs);
+    context.decode(rows);
+    after(context, packed, outputs);
+    done += rows.size();
+    context.report(static_cast<double>(done) / static_cast<double>(total));
+  };
+
+  if (prefix > 0) {
+    std::vector<Context::Row> rows;
+    std::vector<PackedRow> packed;
+    for (int position = 0; position < prefix; ++position) {
+      rows.push_back({prompts[0][static_cast<std::size_t>(position)], position, 0, wants(-1, position)});
+      packed.push_back({-1, position});
+    }
+    run(rows, packed);
+  }
+  for (std::size_t next = 0; next < prompts.size();) {
+    std::vector<Context::Row> rows;
+    std::vector<PackedRow> packed;
+    int sequence = 0;
+    for (; next < prompts.size() && sequence < most; ++next) {
+      const Tokens& prompt = prompts[next];
+      if (!rows.empty() && rows.size() + prompt.size() - static_cast<std::size_t>(prefix) > static_cast<std::size_t>(budget)) break;
+      ++sequence;
+      if (prefix > 0) context.copy_sequence(0, sequence);
+      for (int position = prefix; position < static_cast<int>(prompt.size()); ++position) {
+        const int index = static_cast<int>(next);
+        rows.push_back({prompt[static_cast<std::size_t>(position)], position, sequence, wants(index, position)});
+        packed.push_back({index, position});
+      }
+    }
+    run(rows, packed);
+    for (int used = 1; used <= sequence; ++used) context.remove_sequence(used);
+  }
+}
+
+}  // namespace rosi::engine

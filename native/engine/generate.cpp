@@ -1,0 +1,122 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+
+namespace rosi::engine {
+namespace {
+
+llama_token most_likely(const float* logits, int n_vocab) {
+  return static_cast<llama_token>(std::max_element(logits, logits + n_vocab) - logits);
+}
+
+struct Slot {
+  int prompt = -1;       // -1: free
+  int position = 0;      // of the next token
+  llama_token next = 0;  // to be run in the next step
+};
+
+}  // namespace
+
+std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const std::vector<std::vector<int>>& positions,
+                                     const RunOptions& options, const core::Progress& progress) {
+  const int n_vocab = session.info().n_vocab;
+  std::vector<std::vector<int>> wanted(prompts.size());
+  std::vector<std::size_t> first_row(prompts.size());
+  std::size_t n_rows = 0;
+  check_prompts(prompts, n_vocab, session.info().n_context, 0);
+  const int prefix = shared_prefix(prompts, session.info().recurrent);
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    wanted[i] = positions.empty() ? std::vector<int>{static_cast<int>(prompts[i].size()) - 1} : positions.at(i);
+    for (const int position : wanted[i]) {
+      if (position < prefix || position >= static_cast<int>(prompts[i].size())) {
+        throw core::Error(core::ErrorCode::option_invalid, "position " + std::to_string(position) + " of prompt " + std::to_string(i) +
+                                                               " is outside it or in the prefix that all prompts share");
+      }
+    }
+    first_row[i] = n_rows;
+    n_rows += wanted[i].size();
+  }
+  std::vector<float> logits(n_rows * static_cast<std::size_t>(n_vocab));
+  const auto index_of = [&](int prompt, int position) {
+    const auto& list = wanted[static_cast<std::size_t>(prompt)];
+    return std::find(list.begin(), list.end(), position);
+  };
+  run_packed(
+      session, prompts, options, progress,
+      [&](int prompt, int position) { return prompt >= 0 && index_of(prompt, position) != wanted[static_cast<std::size_t>(prompt)].end(); },
+      [](Context&, const std::vector<PackedRow>&, const std::vector<int>&) {},
+      [&](Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
+        for (const int row : outputs) {
+          const auto [prompt, position] = rows[static_cast<std::size_t>(row)];
+          const auto& list = wanted[static_cast<std::size_t>(prompt)];
+          const std::size_t at = first_row[static_cast<std::size_t>(prompt)] + static_cast<std::size_t>(index_of(prompt, position) - list.begin());
+          std::copy_n(context.logits(row), n_vocab, &logits[at * static_cast<std::size_t>(n_vocab)]);
+        }
+      });
+  return logits;
+}
+
+std::vector<Tokens> generate(Session& session, const GenerateRequest& request, const core::Progress& progress) {
+  const auto& prompts = request.prompts;
+  std::vector<Tokens> answers(prompts.size());
+  if (prompts.empty() || request.max_tokens < 1) return answers;
+  const std::lock_guard lock(session.operation_mutex());
+  const int n_vocab = session.info().n_vocab;
+  check_prompts(prompts, n_vocab, session.info().n_context, request.max_tokens);
+  const int prefix = shared_prefix(prompts, session.info().recurrent);
+  std::size_t longest = 0;
+  for (const Tokens& prompt : prompts) longest = std::max(longest, prompt.size());
+  const int parallel = std::clamp<int>(request.parallel, 1, static_cast<int>(std::min<std::size_t>(prompts.size(), 64)));
+  const int each = static_cast<int>(longest) - prefix + request.max_tokens;
+  const int budget = std::max<int>(512, static_cast<int>(longest)) + parallel;
+  Context context(session, {.n_context = prefix + parallel * each, .n_batch = budget, .n_sequences = parallel + 1, .n_outputs = parallel},
+                  request.run, progress);
+  if (prefix > 0) {
+    std::vector<Context::Row> rows;
+    for (int position = 0; position < prefix; ++position) rows.push_back({prompts[0][static_cast<std::size_t>(position)], position, 0, false});
+    context.decode(rows);
+  }
+
+  std::vector<Slot> slots(static_cast<std::size_t>(parallel));
+  std::size_t next_prompt = 0, finished = 0;
+  while (finished < prompts.size()) {
+    std::vector<Context::Row> rows;
+    std::vector<std::pair<int, std::size_t>> outputs;  // row of the batch, slot
+    for (std::size_t s = 0; s < slots.size(); ++s) {   // running answers first: one token each
+      if (slots[s].prompt < 0) continue;
+      outputs.emplace_back(static_cast<int>(rows.size()), s);
+      rows.push_back({slots[s].next, slots[s].position++, static_cast<int>(s) + 1, true});
+    }
+    for (std::size_t s = 0; s < slots.size() && next_prompt < prompts.size(); ++s) {
+      if (slots[s].prompt >= 0) continue;
+      const Tokens& prompt = prompts[next_prompt];
+      if (!rows.empty() && rows.size() + prompt.size() > static_cast<std::size_t>(budget)) break;
+      if (session.info().recurrent && !rows.empty()) break;  // the engine would split a mixed batch in another order
+      if (prefix > 0) context.copy_sequence(0, static_cast<int>(s) + 1);
+      for (int position = prefix; position < static_cast<int>(prompt.size()); ++position) {
+        rows.push_back({prompt[static_cast<std::size_t>(position)], position, static_cast<int>(s) + 1, position + 1 == static_cast<int>(prompt.size())});
+      }
+      outputs.emplace_back(static_cast<int>(rows.size()) - 1, s);
+      slots[s] = {static_cast<int>(next_prompt++), static_cast<int>(prompt.size()), 0};
+    }
+    context.decode(rows);
+    for (const auto& [row, s] : outputs) {
+      Slot& slot = slots[s];
+      Tokens& answer = answers[static_cast<std::size_t>(slot.prompt)];
+      slot.next = most_likely(context.logits(row), n_vocab);
+      const bool ended = llama_vocab_is_eog(session.vocab(), slot.next);
+      if (!ended) answer.push_back(slot.next);
+      if (ended || static_cast<int>(answer.size()) >= request.max_tokens) {
+        context.remove_sequence(static_cast<int>(s) + 1);
+        slot.prompt = -1;
+        ++finished;
+      }
+    }
+    std::size_t running = 0;  // tokens of unfinished answers count as their share, so that progress is smooth
+    for (const Slot& slot : slots) running += slot.prompt >= 0 ? answers[static_cast<std::size_t>(slot.prompt)].size() : 0;
+    context.report((static_cast<double>(finished) + static_cast<double>(running) / request.max_tokens) / static_cast<double>(prompts.size()));
+  }
+  return answers;
+}
+
+}  // namespace rosi::engine

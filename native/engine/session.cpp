@@ -1,0 +1,119 @@
+#include "engine/session.h"
+
+#include "engine/backends.h"
+
+namespace rosi::engine {
+namespace {
+
+std::string meta(const llama_model* model, const char* key) {
+  char buffer[256];
+  return llama_model_meta_val_str(model, key, buffer, sizeof buffer) < 0 ? "" : buffer;
+}
+
+std::string token_text(const llama_vocab* vocab, llama_token token) {
+  return token == LLAMA_TOKEN_NULL ? "" : llama_vocab_get_text(vocab, token);
+}
+
+ModelInfo describe(const llama_model* model) {
+  const llama_vocab* vocab = llama_model_get_vocab(model);
+  char description[256];
+  llama_model_desc(model, description, sizeof description);
+  const char* chat_template = llama_model_chat_template(model, nullptr);
+  return {
+      .architecture = meta(model, "general.architecture"),
+      .description = description,
+      .n_layer = llama_model_n_layer(model),
+      .d_model = llama_model_n_embd(model),
+      .n_vocab = llama_vocab_n_tokens(vocab),
+      .n_context = llama_model_n_ctx_train(model),
+      .n_parameters = llama_model_n_params(model),
+      .chat_template = chat_template == nullptr ? "" : chat_template,
+      .bos_text = token_text(vocab, llama_vocab_bos(vocab)),
+      .eos_text = token_text(vocab, llama_vocab_eos(vocab)),
+      .adds_bos = llama_vocab_get_add_bos(vocab),
+      .recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model),
+  };
+}
+
+Tokens tokenize_text(const llama_vocab* vocab, const std::string& text, bool add_special, bool parse_special) {
+  Tokens tokens(text.size() + 8);
+  const auto length = static_cast<std::int32_t>(text.size());
+  std::int32_t count = llama_tokenize(vocab, text.data(), length, tokens.data(),
+                                      static_cast<std::int32_t>(tokens.size()), add_special, parse_special);
+  if (count < 0) {  // more tokens than room: the engine says how many
+    tokens.resize(static_cast<std::size_t>(-count));
+    count = llama_tokenize(vocab, text.data(), length, tokens.data(), -count, add_special, parse_special);
+  }
+  tokens.resize(static_cast<std::size_t>(count));
+  return tokens;
+}
+
+}  // namespace
+
+void fail(const std::string& what) {
+  const std::string cause = take_engine_messages();
+  throw core::Error(core::ErrorCode::engine_failed, cause.empty() ? what : what + ": " + cause);
+}
+
+std::shared_ptr<Session> Session::open(const std::string& path, int threads, const core::Progress& progress) {
+  load_backends();
+  take_engine_messages();
+  llama_model_params params = llama_model_default_params();
+  params.n_gpu_layers = 0;
+  params.load_mode = LLAMA_LOAD_MODE_MMAP;
+  bool stopped = false;
+  struct Ticker {
+    const core::Progress& progress;
+    bool& stopped;
+  } ticker{progress, stopped};
+  params.progress_callback_user_data = &ticker;
+  params.progress_callback = [](float done, void* data) {
+    auto& self = *static_cast<Ticker*>(data);
+    if (self.progress && !self.progress(done)) self.stopped = true;
+    return !self.stopped;
+  };
+  std::shared_ptr<Session> session(new Session());
+  session->threads_ = threads < 1 ? 1 : threads;
+  session->model_.reset(llama_model_load_from_file(path.c_str(), params));
+  if (stopped) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
+  if (!session->model_) fail("the engine could not load " + path);
+  if (llama_model_has_encoder(session->model())) {
+    throw core::Error(core::ErrorCode::model_unsupported, path + " has an encoder; only decoder-only chat models are supported");
+  }
+  session->info_ = describe(session->model());
+  return session;
+}
+
+Session::~Session() = default;
+
+Tokens Session::tokenize(const std::vector<Segment>& segments, bool add_bos) const {
+  bool joined = true;
+  std::string text;
+  for (const Segment& segment : segments) {
+    text += segment.text;
+    if (!segment.parse_special) {
+      joined = joined && tokenize_text(vocab(), segment.text, false, true) == tokenize_text(vocab(), segment.text, false, false);
+    }
+  }
+  if (joined) return tokenize_text(vocab(), text, add_bos, true);
+  Tokens tokens;
+  for (const Segment& segment : segments) {
+    const Tokens part = tokenize_text(vocab(), segment.text, add_bos && tokens.empty(), segment.parse_special);
+    tokens.insert(tokens.end(), part.begin(), part.end());
+  }
+  return tokens;
+}
+
+std::string Session::detokenize(const Tokens& tokens) const {
+  std::string text(tokens.size() * 8 + 16, '\0');
+  const auto count = static_cast<std::int32_t>(tokens.size());
+  std::int32_t length = llama_detokenize(vocab(), tokens.data(), count, text.data(), static_cast<std::int32_t>(text.size()), false, false);
+  if (length < 0) {
+    text.resize(static_cast<std::size_t>(-length));
+    length = llama_detokenize(vocab(), tokens.data(), count, text.data(), -length, false, false);
+  }
+  text.resize(static_cast<std::size_t>(length));
+  return text;
+}
+
+}  // namespace rosi::engine

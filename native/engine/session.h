@@ -1,0 +1,95 @@
+// A model held in memory, and what can be asked of it. One operation runs at a time; closing waits for none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/progress.h"
+#include "llama.h"
+
+namespace rosi::engine {
+
+using Tokens = std::vector<llama_token>;
+
+struct ModelInfo {
+  std::string architecture;   // general.architecture
+  std::string description;    // e.g. "qwen2 0.5B Q4_K - Medium"
+  int n_layer;
+  int d_model;
+  int n_vocab;
+  int n_context;              // positions the model was trained for
+  std::uint64_t n_parameters;
+  std::string chat_template;  // empty when the file has none
+  std::string bos_text;       // empty when the vocabulary has none
+  std::string eos_text;
+  bool adds_bos;              // the vocabulary asks for a BOS token before every text
+  bool recurrent;             // has recurrent state: sequences are run one by one
+};
+
+/// A piece of a prompt. Only the template's own text may become control tokens; a user's text is data.
+struct Segment {
+  std::string text;
+  bool parse_special;
+};
+
+class Adapter;
+
+class Session {
+ public:
+  /// Maps the model, which the caller has validated. Throws Error{engine_failed} with the engine's words,
+  /// Error{model_unsupported} for encoders, Error{aborted}.
+  static std::shared_ptr<Session> open(const std::string& path, int threads, const core::Progress& progress);
+  ~Session();
+
+  const ModelInfo& info() const noexcept { return info_; }
+  int threads() const noexcept { return threads_; }
+  llama_model* model() const noexcept { return model_.get(); }
+  const llama_vocab* vocab() const noexcept { return llama_model_get_vocab(model_.get()); }
+  /// Held by the operation that runs. ggml's threads spin: two operations at once would slow each other down.
+  std::mutex& operation_mutex() noexcept { return operation_; }
+
+  /// Segments that hold no control-token text are joined first, so that tokens may span their borders as in training.
+  Tokens tokenize(const std::vector<Segment>& segments, bool add_bos) const;
+  std::string detokenize(const Tokens& tokens) const;
+
+ private:
+  Session() = default;
+  struct FreeModel {
+    void operator()(llama_model* model) const noexcept { llama_model_free(model); }
+  };
+  std::unique_ptr<llama_model, FreeModel> model_;
+  ModelInfo info_;
+  int threads_ = 1;
+  std::mutex operation_;
+};
+
+/// W + strength * left * rightᵀ, for each named matrix.
+struct RankOneFactors {
+  std::string name;          // of the matrix in the GGUF
+  std::vector<float> left;   // [n_out]
+  std::vector<float> right;  // [n_in]
+};
+
+/// Rank-one updates applied while the model runs, exactly and without touching its weights.
+class Adapter {
+ public:
+  /// Throws Error{option_invalid} for empty factors, Error{engine_failed} when the engine refuses them.
+  static std::shared_ptr<Adapter> load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors);
+  ~Adapter();
+  llama_adapter_lora* get() const noexcept { return adapter_; }
+  const std::shared_ptr<Session>& session() const noexcept { return session_; }
+
+ private:
+  Adapter() = default;
+  std::shared_ptr<Session> session_;  // the adapter is valid as long as its model
+  llama_adapter_lora* adapter_ = nullptr;
+};
+
+/// Throws Error{engine_failed}: `what`, then what the engine said about it.
+[[noreturn]] void fail(const std::string& what);
+
+}  // namespace rosi::engine

@@ -1,0 +1,24 @@
+// Q4_1: 32 four-bit codes, a scale and an offset. value = scale * code + offset.
+#pragma once
+
+#include "kernels/block.h"
+
+namespace rosi::kernels {
+
+struct BlockQ4_1 {
+  static constexpr int kWeights = 32, kStepWeights = 32;
+  static constexpr int kLowest = 0, kHighest = 15, kCentre = 0;
+  static constexpr bool kHasOffset = true;
+
+  Half scale;
+  Half offset;
+  Nibbles low;
+
+  ROSI_HD ROSI_INLINE int code(int, int lane) const { return low.get(lane); }
+  ROSI_HD ROSI_INLINE void set_code(int, int lane, int q) { low.set(lane, q); }
+  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const int* q) { low.pack_lane(lane, q); }
+  ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), offset.load()}; }
+};
+static_assert(sizeof(BlockQ4_1) == 20);
+
+}  // namespace rosi::kernels

@@ -1,0 +1,30 @@
+// Q5_0: 32 five-bit codes and a signed scale. value = scale * (code - 16).
+#pragma once
+
+#include "kernels/block.h"
+
+namespace rosi::kernels {
+
+struct BlockQ5_0 {
+  static constexpr int kWeights = 32, kStepWeights = 32;
+  static constexpr int kLowest = 0, kHighest = 31, kCentre = 16;
+  static constexpr bool kHasOffset = false;
+
+  Half scale;
+  FifthBits high;
+  Nibbles low;
+
+  ROSI_HD ROSI_INLINE int code(int, int lane) const { return low.get(lane) | (high.get(lane) << 4); }
+  ROSI_HD ROSI_INLINE void set_code(int, int lane, int q) {
+    low.set(lane, q & 15);
+    high.set(lane, q >> 4);
+  }
+  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const int* q) {
+    low.pack_lane(lane, q);
+    high.pack_lane(lane, q);
+  }
+  ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), 0.0f}; }
+};
+static_assert(sizeof(BlockQ5_0) == 22);
+
+}  // namespace rosi::kernels

@@ -1,0 +1,13 @@
+// One binary for every x86-64: a marked function is compiled for several instruction sets, and the loader picks.
+//
+// The library is compiled with -ffp-contract=off and without -ffast-math, so every clone computes the same bits, whether
+// its set has fused multiply-add or not. Functions that a clone calls must be inlined into it (ROSI_INLINE), or they
+// stay baseline code.
+#pragma once
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__CUDACC__)
+#define ROSI_CLONES __attribute__((target_clones("default", "avx2", "arch=skylake-avx512")))
+#else
+#define ROSI_CLONES
+#endif

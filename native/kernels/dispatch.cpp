@@ -1,0 +1,109 @@
+// From a type's number to its functions, and the checks that every entry shares.
+#include <limits>
+#include <string>
+
+#include "core/error.h"
+#include "kernels/blocks.h"
+#include "kernels/clones.h"
+#include "kernels/rank_one.h"
+#include "kernels/tensor_view.h"
+
+namespace rosi::kernels {
+namespace {
+
+// 2^31: rows and columns are counted in 32 bits on the way; the largest real dimension is about 10^5 to 10^6.
+constexpr std::int64_t kLargestDimension = std::numeric_limits<std::int32_t>::max();
+
+template <class Block>
+ROSI_CLONES void dequantize_blocks(const Block* blocks, float* out, std::int64_t n_blocks) {
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
+    for (int run = 0; run < Block::kWeights / kRun; ++run) {
+      for (int part = 0; part < kRun / 16; ++part) {
+        const Grid grid = blocks[b].grid(run, part * 16 / Block::kStepWeights);
+        for (int k = 0; k < 16; ++k) {
+          out[k] = value_of<Block>(grid, static_cast<float>(blocks[b].code(run, part * 16 + k)));
+        }
+        out += 16;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+BlockSize block_size(std::uint32_t type) {
+  BlockSize size{0, 0};
+  const auto quantised = [&](auto tag) {
+    using Block = typename decltype(tag)::Type;
+    size = {Block::kWeights, static_cast<int>(sizeof(Block))};
+  };
+  const auto floating = [&](auto tag) { size = {1, static_cast<int>(sizeof(typename decltype(tag)::Type))}; };
+  with_block(type, quantised) || with_float(type, floating);
+  return size;
+}
+
+const char* type_name(std::uint32_t type) {
+  switch (type) {
+    case kF32: return "F32";
+    case kF16: return "F16";
+    case kBF16: return "BF16";
+    case kQ4_0: return "Q4_0";
+    case kQ4_1: return "Q4_1";
+    case kQ5_0: return "Q5_0";
+    case kQ5_1: return "Q5_1";
+    case kQ8_0: return "Q8_0";
+    case kQ2_K: return "Q2_K";
+    case kQ3_K: return "Q3_K";
+    case kQ4_K: return "Q4_K";
+    case kQ5_K: return "Q5_K";
+    case kQ6_K: return "Q6_K";
+    default: return "";
+  }
+}
+
+bool supports_rank_one(std::uint32_t type) { return block_size(type).weights != 0; }
+
+std::size_t row_bytes(std::uint32_t type, std::int64_t n_in) {
+  const BlockSize size = block_size(type);
+  if (size.weights == 0) {
+    throw core::Error(core::ErrorCode::tensor_unsupported,
+                      "tensors of type " + std::to_string(type) + " can't be edited weight by weight",
+                      {{"type", double(type)}});
+  }
+  if (n_in < 1 || n_in > kLargestDimension) {
+    throw core::Error(core::ErrorCode::option_invalid, "a row can't have " + std::to_string(n_in) + " weights",
+                      {{"nIn", double(n_in)}});
+  }
+  if (n_in % size.weights != 0) {
+    throw core::Error(core::ErrorCode::tensor_unsupported,
+                      "a row of " + std::to_string(n_in) + " weights is no whole number of " + type_name(type) +
+                          " blocks of " + std::to_string(size.weights),
+                      {{"type", std::string(type_name(type))}, {"nIn", double(n_in)}});
+  }
+  return static_cast<std::size_t>(n_in / size.weights) * static_cast<std::size_t>(size.bytes);
+}
+
+void check_tensor(std::uint32_t type, std::int64_t n_in, std::int64_t n_out, std::size_t bytes) {
+  const std::size_t row = row_bytes(type, n_in);
+  // row < 2^34 and n_out < 2^31, so the product fits 64 bits.
+  if (n_out >= 1 && n_out <= kLargestDimension && bytes == row * static_cast<std::size_t>(n_out)) return;
+  throw core::Error(core::ErrorCode::option_invalid,
+                    std::to_string(n_out) + " rows of " + std::to_string(row) + " bytes do not make a tensor of " +
+                        std::to_string(bytes) + " bytes",
+                    {{"nIn", double(n_in)}, {"nOut", double(n_out)}, {"bytes", double(bytes)}});
+}
+
+void dequantize_row(std::uint32_t type, const std::byte* row, float* out, std::int64_t n_in) {
+  const auto quantised = [&](auto tag) {
+    using Block = typename decltype(tag)::Type;
+    dequantize_blocks(reinterpret_cast<const Block*>(row), out, n_in / Block::kWeights);
+  };
+  const auto floating = [&](auto tag) {
+    using Weight = typename decltype(tag)::Type;
+    const Weight* weights = reinterpret_cast<const Weight*>(row);
+    for (std::int64_t j = 0; j < n_in; ++j) out[j] = weights[j].load();
+  };
+  with_block(type, quantised) || with_float(type, floating);
+}
+
+}  // namespace rosi::kernels

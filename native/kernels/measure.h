@@ -1,0 +1,22 @@
+// What a tensor really changed by, read off its bytes before and after.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/progress.h"
+#include "core/thread_pool.h"
+#include "kernels/rank_one.h"
+#include "kernels/unit_update.h"
+
+namespace rosi::kernels {
+
+/// Everything of Realised but `mode`. One pass over both tensors, sums in float64 in an order that does not depend on
+/// the number of threads. When given, `column_change` [n_in] receives s^T dW.
+Realised measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
+                 const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress,
+                 std::vector<double>* column_change = nullptr);
+
+}  // namespace rosi::kernels

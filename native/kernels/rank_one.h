@@ -1,0 +1,52 @@
+// W += left * right^T inside a tensor of a GGUF file, in the tensor's own type and size.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/progress.h"
+#include "kernels/column_mean.h"
+
+namespace rosi::kernels {
+
+/// F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K, by the numbers of GGUF.
+bool supports_rank_one(std::uint32_t type);
+
+/// The update: W[i][j] += left[i] * right[j]. The strength is part of `left`.
+struct RankOne {
+  std::span<const float> left;   // [n_out]
+  std::span<const float> right;  // [n_in]
+};
+
+/// What a tensor really changed by, dW = target - source, against the request D = left * right^T. Measured on the two
+/// tensors' bytes in float64; all dimensionless. s and r are the unit vectors of left and right.
+struct Realised {
+  std::string mode = "copy";   // "copy" (nothing asked, bytes equal) | "add" | "code-flips" | "refit"
+  double relative_change = 0;  // |D| / |W|, Frobenius: what was asked for
+  double gain = 1;             // s.(dW r) / |D|: the share that arrived; 1 is exact
+  double off_direction = 0;    // |dW r - s (s.dW r)| / |D|: what an input along r pushes beside s
+  double column_error = 0;     // |s^T dW - t| / |t| with t = |left| right
+  double worst_group = 1;      // least share that arrived in 32 neighbouring columns, among those with >= 1e-6 of |t|^2
+  double collateral = 0;       // |dW - D| / |D|: the noise
+  double step_ratio = 0;       // mean |D_ij| / mean |step|; 0 for float types
+  double flipped = 0;          // share of weights whose value changed
+  double saturated = 0;        // share of the changed weights that ended at the end of their code range
+};
+
+/// Reads `source`, a whole tensor of n_out rows of n_in weights, and writes every byte of `target`, which must not
+/// overlap it. Float types add and round to nearest even. Quantised types flip codes on the grid the tensor has, such
+/// that the update along `left` and `right` survives (sigma_delta.h); where that is too coarse, they get a new grid.
+/// An update of norm zero copies. The result does not depend on `threads`. Memory: a few vectors of n_in and n_out
+/// numbers, and for a new grid a second target.
+/// Throws core::Error: tensor_unsupported for other types, option_invalid for sizes that do not fit or numbers that
+/// are not finite, aborted when `progress` returns false; target is then undefined.
+Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                      std::int64_t n_in, std::int64_t n_out, const RankOne& update, int threads,
+                      const core::Progress& progress);
+
+/// out[0..n_in) = the row's values, equal to the engine's. n_in must be a multiple of the type's block.
+void dequantize_row(std::uint32_t type, const std::byte* row, float* out, std::int64_t n_in);
+
+}  // namespace rosi::kernels

@@ -1,0 +1,115 @@
+// How one weight's code is chosen, so that W + s * t^T survives rounding to the grid that the file already has.
+//
+// Rounding W + D anew loses most of a D that is small against the grid's step. Instead codes are flipped by whole steps,
+// and what a flip overshoots is carried on, in two directions: e[j], down a column, is what the weighted column sum
+// sum_i s_i dW_ij lacks; the row carry, along a row, is what sum_j mu_j dW_ij lacks, mu = t / |t|. So the edit's effect
+// stays along s, and its size is right for every column. docs/method.md has derivation and measurements.
+//
+// The row carry is renewed every 32 columns: within a run all lanes are independent.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/block.h"
+
+namespace rosi::kernels {
+
+/// Weights of the two carries against the error of the single weight; dimensionless.
+struct Penalties {
+  float column;
+  float row;
+};
+
+/// For n_out rows of n_in weights, s and mu being unit vectors.
+ROSI_HD inline Penalties penalties(std::int64_t n_in, std::int64_t n_out) {
+  return {0.1f * static_cast<float>(n_out), 0.03f * static_cast<float>(n_in)};
+}
+
+/// Closes a column when its lack is below this share of the root mean square request per column; dimensionless.
+inline constexpr double kColumnTolerance = 0.005;
+/// Flips that the closure may add to one column.
+inline constexpr int kClosureRounds = 16;
+/// Cost factor of a flip that takes an earlier one back: it also removes noise.
+inline constexpr float kUndoDiscount = 0.7f;
+
+/// Where a row's carry starts: uniform within half a flip of the row's largest mu, a different point for every row.
+/// Without it all rows would flip at the same columns.
+ROSI_HD ROSI_INLINE float row_phase(std::int64_t row, float largest_mu, float first_step) {
+  const std::uint32_t hash = (static_cast<std::uint32_t>(row) * 2654435769u) >> 8;
+  const float uniform = static_cast<float>(hash) * (1.0f / 16777216.0f) - 0.5f;
+  return uniform * largest_mu * magnitude(first_step);
+}
+
+/// 1 / step, or 0 for steps that can't flip anything: zero, subnormal, infinite, NaN.
+ROSI_HD ROSI_INLINE float inverse_step(float step) {
+  const float size = magnitude(step);
+  return size >= 1.17549435e-38f && size <= 3.402823466e+38f ? 1.0f / step : 0.0f;
+}
+
+/// What is the same for all weights of a row: s, and products of it. From `RowWeights::of`.
+struct RowWeights {
+  float s;
+  float column_pull;  // column penalty * s
+  float damping;      // 1 + column penalty * s^2
+
+  ROSI_HD static ROSI_INLINE RowWeights of(float s, const Penalties& penalties) {
+    return {s, penalties.column * s, 1.0f + penalties.column * s * s};
+  }
+};
+
+/// What a weight gets: whole codes to move by, and its error against the request, in units of the weight.
+struct Flip {
+  float codes;
+  float error;
+};
+
+/// `t` request of the column (the weight's request is s * t), `mu` = t / |t|, `lack` = e[j], `carry` of the row.
+template <class Block>
+ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, float t, float mu, float lack, float carry,
+                                     float code, float step, float inverse) {
+  const float request = row.s * t;
+  const float pull = row_penalty * mu;
+  // The minimiser of error^2 + column penalty * e'^2 + row penalty * carry'^2 over real numbers.
+  const float share = 1.0f / (row.damping + pull * mu);
+  const float target = (request - row.column_pull * lack * share) - pull * share * carry;
+  const float wanted = to_integer(larger(-256.0f, smaller(256.0f, target * inverse)));
+  // A code outside the writable range may stay and may come back in; it never moves further out.
+  const float down = smaller(static_cast<float>(Block::kLowest) - code, 0.0f);
+  const float up = larger(static_cast<float>(Block::kHighest) - code, 0.0f);
+  const float allowed = larger(down, smaller(up, wanted));
+  const float change = allowed * step;
+  // A flip against the request would only repay a neighbour's error, at the price of noise here.
+  const bool with_request = change * request > 0.0f;
+  return {with_request ? allowed : 0.0f, (with_request ? change : 0.0f) - request};
+}
+
+/// Sum of 32 numbers in one fixed order, the one of a warp's butterfly. `lanes` is overwritten.
+ROSI_HD ROSI_INLINE float tree_sum(float* lanes) {
+  for (int width = kRun / 2; width > 0; width /= 2) {
+    for (int k = 0; k < width; ++k) lanes[k] = lanes[k] + lanes[k + width];
+  }
+  return lanes[0];
+}
+
+/// A move of one code by one step towards closing a column: the direction, the lack after it and its cost.
+struct Move {
+  int direction;  // +1, -1
+  float lack;
+  float cost;  // kNoMove where there is none
+};
+inline constexpr float kNoMove = 3.402823466e+38f;
+
+/// `original` is the code before any flip, `code` the present one.
+template <class Block>
+ROSI_HD ROSI_INLINE Move closing_move(float s, float lack, int original, int code, float step, float inverse) {
+  const int direction = (lack * s) * step > 0.0f ? -1 : 1;
+  const int moved = code + direction;
+  const float after = lack + s * (static_cast<float>(direction) * step);
+  const int before_size = code > original ? code - original : original - code;
+  const int after_size = moved > original ? moved - original : original - moved;
+  const float cost = after_size < before_size ? magnitude(after) * kUndoDiscount : magnitude(after);
+  const bool legal = moved >= Block::kLowest && moved <= Block::kHighest && inverse != 0.0f;
+  return {direction, after, legal ? cost : kNoMove};
+}
+
+}  // namespace rosi::kernels

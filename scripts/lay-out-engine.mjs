@@ -1,0 +1,139 @@
+// Brings llama.cpp, the engine, into build/engine/<version>/: include/ and lib/. Version and integrity: engine.json.
+//   ROSI_ENGINE=source        compiles the libraries from the source bundle, for this machine's processor
+//   ROSI_ENGINE_VARIANTS=all  with the above: one library for each kind of processor, as the packages have them
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { x as extract } from 'tar';
+import { readBundle } from './git-bundle.mjs';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const engine = JSON.parse(readFileSync(join(root, 'scripts', 'engine.json'), 'utf8'));
+
+/** llama-ext.h is C++ and may change with any version; engine/ uses it for what llama.h does not offer. */
+const HEADER = /^(include\/llama[^/]*\.h|ggml\/include\/[^/]+\.h|src\/llama-ext\.h)$/;
+/** The engine itself and its processor variants, without the other tools that the packages hold. */
+const LIBRARY = /^(lib)?(llama|ggml)(?!-common)[^/]*\.(so|dylib|dll|lib|metallib|metal)$/;
+
+/** What the packages are named after: they are built for glibc. */
+export function platform() {
+  const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
+  return `${process.platform}-${process.arch}${musl ? '-musl' : ''}`;
+}
+
+/** @returns {Promise<string>} The folder that holds include/ and lib/. Does nothing when it is already complete. */
+export async function layOutEngine({ log = console.error } = {}) {
+  const libraries = engine.libraries[platform()];
+  const fromSource = process.env.ROSI_ENGINE === 'source' || !libraries;
+  const variants = process.env.ROSI_ENGINE_VARIANTS === 'all';
+  const suffix = fromSource ? (variants ? '-source-variants' : '-source') : '';
+  const folder = join(root, 'build', 'engine', engine.version + suffix);
+  const stamp = JSON.stringify([engine.source, fromSource ? 'source' : libraries]);
+  if (existsSync(join(folder, 'stamp.json')) && readFileSync(join(folder, 'stamp.json'), 'utf8') === stamp) return folder;
+
+  mkdirSync(dirname(folder), { recursive: true });
+  const work = mkdtempSync(`${folder}.partial-`);
+  try {
+    if (!libraries) log(`rosi: no engine package for ${platform()}, so llama.cpp is compiled here: this takes minutes`);
+    log(`rosi: fetching llama.cpp ${engine.version} (${engine.source.package}@${engine.source.version})`);
+    await unpack(engine.source, work, (path) => path === engine.source.bundle);
+    const bundle = join(work, engine.source.bundle);
+    const headers = readBundle(bundle, engine.source.commit, (path) => HEADER.test(path));
+    for (const [path, { bytes }] of headers) {
+      write(join(work, 'include', path.slice(path.lastIndexOf('/') + 1)), bytes);
+    }
+    if (fromSource) {
+      const built = compile(bundle, variants, log);
+      mkdirSync(join(work, 'lib'), { recursive: true });
+      for (const name of readdirSync(built).filter((name) => LIBRARY.test(name))) {
+        cpSync(join(built, name), join(work, 'lib', name), { dereference: true });
+      }
+    } else {
+      log(`rosi: fetching its libraries (${libraries.package}@${libraries.version})`);
+      await unpack(libraries, work, (path) => path.startsWith(`${libraries.folder}/`) && LIBRARY.test(path.slice(libraries.folder.length + 1)));
+      renameSync(join(work, libraries.folder), join(work, 'lib'));
+    }
+    rmSync(join(work, 'package'), { recursive: true, force: true });
+    write(join(work, 'stamp.json'), stamp);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(work, folder); // whole or absent
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** Fetches a package through npm, so that the user's registry, proxy and credentials apply, and checks it against our own record. */
+async function unpack({ package: name, version, integrity }, cwd, filter) {
+  const download = mkdtempSync(join(cwd, 'download-'));
+  const npm = /npm-cli\.[cm]?js$/.test(process.env.npm_execpath ?? '')
+    ? [process.execPath, process.env.npm_execpath]
+    : ['npm'];
+  const args = ['pack', `${name}@${version}`, '--pack-destination', download, '--ignore-scripts', '--dry-run=false', '--loglevel=error'];
+  execFileSync(npm[0], [...npm.slice(1), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: npm[0] === 'npm' && process.platform === 'win32',
+  });
+  const file = join(download, readdirSync(download)[0]);
+  const found = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`;
+  if (found !== integrity) {
+    throw new Error(`${name}@${version} has integrity ${found}, but scripts/engine.json expects ${integrity}`);
+  }
+  await extract({ file, cwd, filter });
+  rmSync(download, { recursive: true });
+}
+
+/** Compiles libllama and libggml as the packages do: shared, processor variants loaded at run time. Returns their folder. */
+function compile(bundle, variants, log) {
+  const work = join(root, 'build', 'engine', `${engine.version}-compile${variants ? '-variants' : ''}`);
+  const source = join(work, 'source');
+  if (!existsSync(join(work, 'complete'))) {
+    for (const [path, { bytes, executable }] of readBundle(bundle, engine.source.commit)) {
+      write(join(source, path), bytes, executable ? 0o755 : 0o644);
+    }
+    write(join(work, 'complete'), '');
+  }
+  const out = join(work, 'out');
+  const ninja = has('ninja') ? ['-G', 'Ninja'] : [];
+  const off = ['COMMON', 'TESTS', 'EXAMPLES', 'TOOLS', 'SERVER', 'APP'].map((part) => `-DLLAMA_BUILD_${part}=OFF`);
+  const options = {
+    CMAKE_BUILD_TYPE: 'Release',
+    BUILD_SHARED_LIBS: 'ON',
+    CMAKE_PLATFORM_NO_VERSIONED_SONAME: 'ON', // one file each: npm packages can't hold links
+    CMAKE_BUILD_WITH_INSTALL_RPATH: 'ON',
+    CMAKE_INSTALL_RPATH: process.platform === 'darwin' ? '@loader_path' : '$ORIGIN',
+    GGML_BACKEND_DL: 'ON',
+    GGML_NATIVE: variants ? 'OFF' : 'ON',
+    GGML_CPU_ALL_VARIANTS: variants ? 'ON' : 'OFF',
+    GGML_OPENMP: 'OFF', // the packages have none, and libgomp may be missing where the addon runs
+    GGML_METAL: 'OFF',
+    GGML_BLAS: 'OFF',
+    GGML_CCACHE: 'OFF',
+  };
+  const defines = Object.entries(options).map(([name, value]) => `-D${name}=${value}`);
+  log(`rosi: compiling llama.cpp ${engine.version}`);
+  execFileSync('cmake', ['-S', source, '-B', out, ...ninja, ...off, ...defines], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
+  execFileSync('cmake', ['--build', out, '--config', 'Release', '--parallel', jobs], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return join(out, 'bin');
+}
+
+export function has(command) {
+  try {
+    execFileSync(command, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function write(path, content, mode = 0o644) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content, { mode });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(await layOutEngine());
