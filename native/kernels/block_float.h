@@ -1,4 +1,5 @@
-// F32, F16 and BF16: each weight is its own block, and adding means adding and rounding.
+// F32, F16 and BF16: each weight is its own block, and adding means adding and rounding. kLastPlace is half the distance
+// to the next number, relative to a weight just above a power of two.
 #pragma once
 
 #include "core/half.h"
@@ -7,7 +8,7 @@
 namespace rosi::kernels {
 
 struct WeightF32 {
-  static constexpr float kLargest = 3.402823466e+38f;
+  static constexpr float kLargest = 3.402823466e+38f, kLastPlace = 0x1p-24f;
   std::uint8_t bytes[4];
   ROSI_HD ROSI_INLINE float load() const {
     float value;
@@ -18,7 +19,7 @@ struct WeightF32 {
 };
 
 struct WeightF16 {
-  static constexpr float kLargest = 65504.0f;
+  static constexpr float kLargest = 65504.0f, kLastPlace = 0x1p-11f;
   std::uint8_t bytes[2];
   ROSI_HD ROSI_INLINE float load() const {
     std::uint16_t bits;
@@ -32,7 +33,7 @@ struct WeightF16 {
 };
 
 struct WeightBF16 {
-  static constexpr float kLargest = 3.3895313892515355e+38f;
+  static constexpr float kLargest = 3.3895313892515355e+38f, kLastPlace = 0x1p-8f;
   std::uint8_t bytes[2];
   ROSI_HD ROSI_INLINE float load() const {
     std::uint16_t bits;

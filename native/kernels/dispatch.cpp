@@ -6,6 +6,7 @@
 #include "kernels/blocks.h"
 #include "kernels/clones.h"
 #include "kernels/rank_one.h"
+#include "kernels/run_cpu.h"
 #include "kernels/tensor_view.h"
 
 namespace rosi::kernels {
@@ -18,13 +19,10 @@ template <class Block>
 ROSI_CLONES void dequantize_blocks(const Block* blocks, float* out, std::int64_t n_blocks) {
   for (std::int64_t b = 0; b < n_blocks; ++b) {
     for (int run = 0; run < Block::kWeights / kRun; ++run) {
-      for (int part = 0; part < kRun / 16; ++part) {
-        const Grid grid = blocks[b].grid(run, part * 16 / Block::kStepWeights);
-        for (int k = 0; k < 16; ++k) {
-          out[k] = value_of<Block>(grid, static_cast<float>(blocks[b].code(run, part * 16 + k)));
-        }
-        out += 16;
-      }
+      int codes[kRun];
+      load_codes(blocks[b], run, codes);
+      load_values(blocks[b], run, codes, out);
+      out += kRun;
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/clones.h"
+#include "kernels/run_cpu.h"
 #include "kernels/tensor_view.h"
 
 namespace rosi::kernels {
@@ -51,15 +52,12 @@ ROSI_CLONES void measure_row(const Block* source, const Block* target, std::int6
     for (int run = 0; run < Block::kWeights / kRun; ++run) {
       float before[kRun], after[kRun];
       int codes[kRun];
-      for (int part = 0; part < kRun / 16; ++part) {
-        const Grid old_grid = source[b].grid(run, part * 16 / Block::kStepWeights);
-        const Grid new_grid = target[b].grid(run, part * 16 / Block::kStepWeights);
-        sums.steps += 16.0 * double{magnitude(old_grid.step)};
-        for (int k = part * 16; k < part * 16 + 16; ++k) {
-          codes[k] = target[b].code(run, k);
-          before[k] = value_of<Block>(old_grid, static_cast<float>(source[b].code(run, k)));
-          after[k] = value_of<Block>(new_grid, static_cast<float>(codes[k]));
-        }
+      load_codes(source[b], run, codes);
+      load_values(source[b], run, codes, before);
+      load_codes(target[b], run, codes);
+      load_values(target[b], run, codes, after);
+      for (int part = 0; part < kRun / Block::kStepWeights; ++part) {
+        sums.steps += double{magnitude(source[b].grid(run, part).step)} * Block::kStepWeights;
       }
       for (int k = 0; k < kRun; ++k) {
         add_lane(sums, k, before[k], after[k], s, mu[k], column[k]);
@@ -73,10 +71,13 @@ ROSI_CLONES void measure_row(const Block* source, const Block* target, std::int6
 }
 
 template <class Weight>
-void measure_float_row(const Weight* source, const Weight* target, std::int64_t n_in, double s, const float* mu,
-                       double* column, RowSums& sums) {
-  for (std::int64_t j = 0; j < n_in; ++j) {
-    add_lane(sums, static_cast<int>(j % kRun), source[j].load(), target[j].load(), s, mu[j], column[j]);
+ROSI_CLONES void measure_float_row(const Weight* source, const Weight* target, std::int64_t n_in, double s,
+                                   const float* mu, double* column, RowSums& sums) {
+  for (std::int64_t j = 0; j < n_in; j += kRun) {
+    const int n = static_cast<int>(std::min<std::int64_t>(kRun, n_in - j));
+    for (int k = 0; k < n; ++k) {
+      add_lane(sums, k, source[j + k].load(), target[j + k].load(), s, mu[j + k], column[j + k]);
+    }
   }
 }
 

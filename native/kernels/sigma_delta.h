@@ -57,21 +57,27 @@ struct RowWeights {
   }
 };
 
+/// The change a weight would get if its type had every number: the minimiser of
+/// error^2 + column penalty * e'^2 + row penalty * carry'^2, with e' and carry' what is lacking afterwards.
+/// `t` request of the column (the weight's is s * t), `mu` = t / |t|, `lack` = e[j], `carry` of the row.
+ROSI_HD ROSI_INLINE float wanted_change(const RowWeights& row, float row_penalty, float t, float mu, float lack,
+                                        float carry) {
+  const float pull = row_penalty * mu;
+  const float share = 1.0f / (row.damping + pull * mu);
+  return (row.s * t - row.column_pull * lack * share) - pull * share * carry;
+}
+
 /// What a weight gets: whole codes to move by, and its error against the request, in units of the weight.
 struct Flip {
   float codes;
   float error;
 };
 
-/// `t` request of the column (the weight's request is s * t), `mu` = t / |t|, `lack` = e[j], `carry` of the row.
 template <class Block>
 ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, float t, float mu, float lack, float carry,
                                      float code, float step, float inverse) {
   const float request = row.s * t;
-  const float pull = row_penalty * mu;
-  // The minimiser of error^2 + column penalty * e'^2 + row penalty * carry'^2 over real numbers.
-  const float share = 1.0f / (row.damping + pull * mu);
-  const float target = (request - row.column_pull * lack * share) - pull * share * carry;
+  const float target = wanted_change(row, row_penalty, t, mu, lack, carry);
   const float wanted = to_integer(larger(-256.0f, smaller(256.0f, target * inverse)));
   // A code outside the writable range may stay and may come back in; it never moves further out.
   const float down = smaller(static_cast<float>(Block::kLowest) - code, 0.0f);

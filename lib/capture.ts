@@ -1,0 +1,90 @@
+import type { Role } from './prompts';
+import { seededRandom } from './random';
+import type { ModelSession } from './session';
+import type { Writer } from './writers';
+
+/** Rows of float32 vectors, one after the other. */
+export interface Rows {
+  count: number;
+  width: number;
+  data: Float32Array;
+}
+
+/** What the writers and the stream hold while the fitting prompts run. */
+export interface Activations {
+  nLayer: number;
+  dModel: number;
+  /** Residual stream after each block at the last prompt token: [prompts, nLayer, dModel]. */
+  streams: Record<Role, Rows>;
+  /** Inputs of each writer: at the last token of each prompt of a role, and at sampled other positions. */
+  inputs: Map<string, Record<Role | 'positions', Rows>>;
+}
+
+// Other positions of each harmless and borderline prompt that are kept: enough to cover the template's own tokens.
+const positionsPerPrompt = 2;
+
+/**
+ * Runs the fitting prompts once and reads the residual stream after each block and the writers' inputs.
+ *
+ * @param system - System prompt during the extraction of harmful and harmless activations; kept inputs are read without.
+ */
+export async function captureActivations(
+  session: ModelSession,
+  prompts: Record<Role, string[]>,
+  writers: readonly Writer[],
+  options: { seed: number; system?: string | undefined },
+): Promise<Activations> {
+  const random = seededRandom(options.seed, 'positions');
+  const roles: Role[] = ['harmful', 'harmless', 'borderline'];
+  const tokens = roles.flatMap((role) => prompts[role].map((prompt) => session.encode(prompt)));
+  const positions = roles.flatMap((role) =>
+    prompts[role].map((prompt, i) => {
+      const length = tokens[offset(prompts, role) + i]!.length;
+      if (role === 'harmful' || length < 2) return [];
+      return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));
+    }),
+  );
+  const names = writers.map((writer) => writer.name);
+  const { nLayer, dModel, streams, inputs } = await session.capture(tokens, { streams: true, writers: names, positions });
+  const slice = (data: Float32Array, width: number, first: number, count: number): Rows => ({
+    count,
+    width,
+    data: data.subarray(first * width, (first + count) * width),
+  });
+  const byRole = (data: Float32Array, width: number) =>
+    Object.fromEntries(roles.map((role) => [role, slice(data, width, offset(prompts, role), prompts[role].length)])) as Record<Role, Rows>;
+  const activations: Activations = {
+    nLayer,
+    dModel,
+    streams: byRole(streams, nLayer * dModel),
+    inputs: new Map(
+      inputs.map(({ writer, dIn, rows }) => [
+        writer,
+        { ...byRole(rows, dIn), positions: slice(rows, dIn, tokens.length, rows.length / dIn - tokens.length) },
+      ]),
+    ),
+  };
+  if (options.system !== undefined) {
+    const prompted = (['harmful', 'harmless'] as const).flatMap((role) => prompts[role].map((p) => session.encode(p, options.system)));
+    const again = await session.capture(prompted, { streams: true, writers: [] }, 'capture with system prompt');
+    const nHarmful = prompts.harmful.length;
+    activations.streams.harmful = slice(again.streams, nLayer * dModel, 0, nHarmful);
+    activations.streams.harmless = slice(again.streams, nLayer * dModel, nHarmful, prompts.harmless.length);
+  }
+  return activations;
+}
+
+function offset(prompts: Record<Role, string[]>, role: Role): number {
+  if (role === 'harmful') return 0;
+  return prompts.harmful.length + (role === 'borderline' ? prompts.harmless.length : 0);
+}
+
+/** Mean of rows, summed in float64; `from` and `width` choose columns. */
+export function meanOf(rows: Rows, from = 0, width = rows.width): Float64Array {
+  const sum = new Float64Array(width);
+  for (let i = 0; i < rows.count; ++i) {
+    const start = i * rows.width + from;
+    for (let j = 0; j < width; ++j) sum[j]! += rows.data[start + j]!;
+  }
+  return sum.map((value) => value / Math.max(1, rows.count));
+}

@@ -1,0 +1,53 @@
+import { meanOf, type Activations } from './capture';
+import { auroc } from './statistics';
+
+/** Where and how the two classes differ. */
+export interface Direction {
+  /** Block after which it was read, from 0. */
+  layer: number;
+  /** Unit vector [dModel] from the mean harmless to the mean harmful stream. */
+  vector: Float32Array;
+  /** |mu - nu|: Euclidean distance of the means, in units of the stream. */
+  distance: number;
+  /** How well projections on `vector` tell the fitting prompts apart, .5 to 1. */
+  auroc: number;
+}
+
+/** The direction of one layer: s = (mu - nu) / |mu - nu|. @see arXiv:2508.20766, section 3 */
+export function directionAt(activations: Activations, layer: number): Direction {
+  const { dModel, streams } = activations;
+  const mu = meanOf(streams.harmful, layer * dModel, dModel);
+  const nu = meanOf(streams.harmless, layer * dModel, dModel);
+  const difference = mu.map((value, j) => value - nu[j]!);
+  const distance = Math.hypot(...difference);
+  const vector = Float32Array.from(difference, (value) => (distance > 0 ? value / distance : 0));
+  const project = ({ count, width, data }: { count: number; width: number; data: Float32Array }) =>
+    Array.from({ length: count }, (_, i) => dot(data.subarray(i * width + layer * dModel, i * width + (layer + 1) * dModel), vector));
+  return { layer, vector, distance, auroc: auroc(project(streams.harmful), project(streams.harmless)) };
+}
+
+/**
+ * Share of the push that each layer carries under the `profile` schedule: it grows with depth as the separation of the
+ * classes along `direction` does. [nLayer], sums to 1 over `layers`.
+ */
+export function separationProfile(activations: Activations, direction: Direction, layers: readonly [number, number]): Float64Array {
+  const { dModel, nLayer, streams } = activations;
+  const shares = new Float64Array(nLayer);
+  let before = 0;
+  for (let layer = 0; layer < nLayer; ++layer) {
+    const mu = meanOf(streams.harmful, layer * dModel, dModel);
+    const nu = meanOf(streams.harmless, layer * dModel, dModel);
+    let separation = 0;
+    for (let j = 0; j < dModel; ++j) separation += (mu[j]! - nu[j]!) * direction.vector[j]!;
+    if (layer >= layers[0] && layer <= layers[1]) shares[layer] = Math.max(0, separation - before);
+    before = Math.max(before, separation);
+  }
+  const total = shares.reduce((a, b) => a + b, 0);
+  return shares.map((share) => (total > 0 ? share / total : 0));
+}
+
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; ++i) sum += a[i]! * b[i]!;
+  return sum;
+}

@@ -1,0 +1,17 @@
+export { harden, inspect, generate, verifyUpdate } from './harden';
+export { captureActivations, type Activations } from './capture';
+export { directionAt, type Direction } from './direction';
+export { rightFactorsOf, type WriterFactor } from './factors';
+export { searchEdit, type Candidate, type SearchResult } from './search';
+export { unitUpdate, scaled, type Edit } from './plan';
+export { ModelSession, type CallOptions, type RunTimeEdit } from './session';
+export { findWriters, type Writer } from './writers';
+export { builtInPrompts, type PromptSet, type SplitPrompts } from './prompts';
+export { readPrompts } from './prompt-files';
+export { reportMarkdown, reportSummary, type HardenReport } from './report';
+export { labelAnswer, type AnswerLabel } from './refusal';
+export { RosiError, exitCodes, type RosiErrorCode } from './errors';
+export type { HardenOptions, RightFactor, Schedule } from './options';
+export type { Progress } from './progress';
+export type { Inspection, VerifyResult, RealisedUpdate } from './native';
+export { version } from './version';

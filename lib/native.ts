@@ -1,0 +1,167 @@
+import { toRosiError, throwIfAborted } from './errors';
+import { loadAddon } from './load-addon';
+
+/** A long call in progress. */
+export interface Task<T> {
+  done: Promise<T>;
+  cancel(): void;
+}
+
+declare const handleKind: unique symbol;
+/** Opaque handles of the addon; {@link NativeAddon.closeHandle} frees what they hold. */
+export type SessionHandle = { [handleKind]: 'session' };
+export type AdapterHandle = { [handleKind]: 'adapter' };
+
+export type Tick = (done: number) => void;
+
+export interface NativeModelInfo {
+  architecture: string;
+  description: string;
+  nLayer: number;
+  dModel: number;
+  nVocab: number;
+  nContext: number;
+  nParameters: number;
+  chatTemplate: string | null;
+  bosText: string;
+  eosText: string;
+  addsBos: boolean;
+}
+
+/** How the model runs: with a run-time adapter at a scale, or as it is. */
+export interface NativeRun {
+  adapter?: AdapterHandle | undefined;
+  scale?: number | undefined;
+}
+
+export interface NativeCaptureRequest extends NativeRun {
+  prompts: Int32Array[];
+  streams: boolean;
+  writers: string[];
+  last?: boolean;
+  positions?: number[][];
+}
+
+export interface NativeCapture {
+  nLayer: number;
+  dModel: number;
+  nRows: number;
+  /** [prompts, nLayer, dModel] */
+  streams: Float32Array;
+  /** rows: [nRows, dIn], last tokens first, then the sampled positions */
+  inputs: { writer: string; dIn: number; rows: Float32Array }[];
+}
+
+/** W += left * rightᵀ; left [nOut], right [nIn]. */
+export interface RankOneFactors {
+  name: string;
+  left: Float32Array;
+  right: Float32Array;
+}
+
+/** What a tensor changed by after rounding; native/kernels/rank_one.h defines each number. */
+export interface RealisedUpdate {
+  mode: 'copy' | 'add' | 'code-flips' | 'refit';
+  relativeChange: number;
+  gain: number;
+  offDirection: number;
+  columnError: number;
+  worstGroup: number;
+  collateral: number;
+  stepRatio: number;
+  flipped: number;
+  saturated: number;
+}
+
+export interface NativeUpdateResult {
+  sourceSha256: string;
+  sourceBytes: number;
+  outputBytes: number;
+  tensors: { name: string; type: string; sha256: string; realised: RealisedUpdate }[];
+}
+
+export interface NativeUpdateRequest {
+  source: string;
+  output: string;
+  overwrite: boolean;
+  threads: number;
+  tensors: RankOneFactors[];
+  metadata: Record<string, string>;
+}
+
+/** How two files differ; see {@link verifyUpdate}. */
+export interface VerifyResult {
+  ok: boolean;
+  checksumOk: boolean;
+  sourceMatches: boolean | null;
+  tensors: { name: string; sha256Ok: boolean; changedBytes: number | null }[];
+  unplannedDifferences: { where: string; firstOffset: number; bytes: number }[];
+}
+
+export interface Inspection {
+  version: number;
+  alignment: number;
+  fileBytes: number;
+  dataOffset: number;
+  metadata: Record<string, unknown>;
+  tensors: { name: string; type: string; shape: number[]; offset: number; bytes: number }[];
+}
+
+/** Everything that crosses between JavaScript and C++. */
+export interface NativeAddon {
+  version: string;
+  engineInfo(): { version: string };
+  openSession(path: string, threads: number, onProgress: Tick): Task<SessionHandle>;
+  closeHandle(handle: SessionHandle | AdapterHandle): void;
+  sessionInfo(session: SessionHandle): NativeModelInfo;
+  tokenize(session: SessionHandle, segments: { text: string; parseSpecial: boolean }[], addBos: boolean): Int32Array;
+  detokenize(session: SessionHandle, tokens: Int32Array): string;
+  loadAdapter(session: SessionHandle, factors: RankOneFactors[]): AdapterHandle;
+  capture(session: SessionHandle, request: NativeCaptureRequest, onProgress: Tick): Task<NativeCapture>;
+  nextTokenLogits(
+    session: SessionHandle,
+    request: NativeRun & { prompts: Int32Array[]; positions?: number[][] },
+    onProgress: Tick,
+  ): Task<Float32Array>;
+  generate(
+    session: SessionHandle,
+    request: NativeRun & { prompts: Int32Array[]; maxTokens: number; parallel?: number },
+    onProgress: Tick,
+  ): Task<Int32Array[]>;
+  gatedFactor(
+    request: { kept: Float32Array; keptCount: number; mean: Float32Array; rho: number; threads: number },
+    onProgress?: Tick,
+  ): Task<Float32Array>;
+  meanRows(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
+  update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
+  verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
+  inspect(path: string): Task<Inspection>;
+  sha256(path: string, onProgress: Tick): Task<string>;
+}
+
+let loaded: NativeAddon | undefined;
+
+/** The addon, loaded at the first use, so that importing the library never fails. */
+export const native: NativeAddon = new Proxy({} as NativeAddon, {
+  get: (_, name) => (loaded ??= loadAddon() as NativeAddon)[name as keyof NativeAddon],
+});
+
+/** Waits for a task; the signal cancels it. Native errors arrive as RosiError. */
+export async function runTask<T>(start: () => Task<T>, signal?: AbortSignal): Promise<T> {
+  throwIfAborted(signal);
+  let task: Task<T>;
+  try {
+    task = start();
+  } catch (error) {
+    throw toRosiError(error);
+  }
+  const cancel = () => task.cancel();
+  signal?.addEventListener('abort', cancel);
+  try {
+    return await task.done;
+  } catch (error) {
+    throw toRosiError(error);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}

@@ -1,0 +1,130 @@
+import { availableParallelism } from 'node:os';
+
+import { RosiError } from './errors';
+import type { CallOptions } from './session';
+
+export const rightFactors = ['gated', 'mean-input', 'mean-row', 'mean-row-signed'] as const;
+export type RightFactor = (typeof rightFactors)[number];
+export const schedules = ['equal', 'profile'] as const;
+export type Schedule = (typeof schedules)[number];
+
+/** Every option has a default; docs/method.md gives the reasons. */
+export interface HardenOptions extends CallOptions {
+  /** Path of the new GGUF. Default: `<model>.hardened.gguf` beside the model. */
+  output?: string | undefined;
+  /** Whether an existing output may be replaced. Default false. */
+  overwrite?: boolean | undefined;
+  /** Block after which the direction is read, from 0. Default: chosen by effect on the validation prompts. */
+  layer?: number | undefined;
+  /** Dimensionless, >= 0; 0 copies every tensor. Default: chosen by effect. docs/method.md defines it per factor. */
+  strength?: number | undefined;
+  /** How the push is spread over the writers. Default: chosen by effect. */
+  schedule?: Schedule | undefined;
+  /** First and last block whose writers are edited. Default: chosen by effect. */
+  layers?: readonly [number, number] | undefined;
+  /** Default `gated`. */
+  rightFactor?: RightFactor | undefined;
+  /** Shrinkage of the gated factor, dimensionless, > 0. Default 1. */
+  rho?: number | undefined;
+  /** Most KL divergence (nats a token, first token of answers to harmless prompts) that the search may spend. Default 0.1. */
+  maxKl?: number | undefined;
+  /** Default: the processors this process may use. */
+  threads?: number | undefined;
+  /** Decides the prompt sample and the sampled positions. Default 0. */
+  seed?: number | undefined;
+  /** System prompt during extraction only (for uncensored models). Default none. */
+  system?: string | undefined;
+  /** New tokens of an answer in the evaluation. Default 32. */
+  maxTokens?: number | undefined;
+  /** Whether answers before and after are generated for the report. Default true. */
+  evaluate?: boolean | undefined;
+}
+
+export interface Settings extends CallOptions {
+  output: string;
+  overwrite: boolean;
+  layer: number | null;
+  strength: number | null;
+  schedule: Schedule | null;
+  layers: readonly [number, number] | null;
+  rightFactor: RightFactor;
+  rho: number;
+  maxKl: number;
+  threads: number;
+  seed: number;
+  system: string | null;
+  maxTokens: number;
+  evaluate: boolean;
+}
+
+/** Fills in defaults and checks ranges. @throws RosiError `OPTION_INVALID` naming option, range and value. */
+export function resolveOptions(model: string, options: HardenOptions = {}): Settings {
+  number('strength', options.strength, 0, Infinity);
+  number('rho', options.rho, Number.MIN_VALUE, Infinity);
+  number('maxKl', options.maxKl, 0, Infinity);
+  whole('layer', options.layer, 0, 10_000);
+  whole('threads', options.threads, 1, 1024);
+  whole('seed', options.seed, 0, 2 ** 32 - 1);
+  whole('maxTokens', options.maxTokens, 1, 4096);
+  oneOf('rightFactor', options.rightFactor, rightFactors);
+  oneOf('schedule', options.schedule, schedules);
+  options.layers?.forEach((layer) => whole('layers', layer, 0, 10_000));
+  return {
+    output: options.output ?? defaultOutput(model),
+    overwrite: options.overwrite ?? false,
+    layer: options.layer ?? null,
+    strength: options.strength ?? null,
+    schedule: options.schedule ?? null,
+    layers: options.layers ?? null,
+    rightFactor: options.rightFactor ?? 'gated',
+    rho: options.rho ?? 1,
+    maxKl: options.maxKl ?? 0.1,
+    threads: options.threads ?? availableParallelism(),
+    seed: options.seed ?? 0,
+    system: options.system ?? null,
+    maxTokens: options.maxTokens ?? 32,
+    evaluate: options.evaluate ?? true,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  };
+}
+
+export function defaultOutput(model: string): string {
+  return `${model.replace(/\.gguf$/i, '')}.hardened.gguf`;
+}
+
+/** Checks what needs the model. */
+export function checkLayers(settings: Settings, nLayer: number): void {
+  const refuse = (name: string, value: unknown) => {
+    throw new RosiError('OPTION_INVALID', `options.${name} must be 0 to ${nLayer - 1} for this model (${nLayer} layers); got ${String(value)}`, {
+      option: name,
+      value,
+      nLayer,
+    });
+  };
+  if (settings.layer !== null && settings.layer >= nLayer) refuse('layer', settings.layer);
+  if (settings.layers !== null) {
+    const [from, to] = settings.layers;
+    if (from > to || to >= nLayer) refuse('layers', settings.layers);
+  }
+}
+
+function number(name: string, value: unknown, low: number, high: number): void {
+  if (value === undefined) return;
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < low || value > high) {
+    const range = low === Number.MIN_VALUE ? 'above 0' : `${low} or more`;
+    throw new RosiError('OPTION_INVALID', `options.${name} must be a number ${range}; got ${String(value)}`, { option: name, value });
+  }
+}
+
+function whole(name: string, value: unknown, low: number, high: number): void {
+  if (value === undefined) return;
+  if (!Number.isInteger(value) || (value as number) < low || (value as number) > high) {
+    throw new RosiError('OPTION_INVALID', `options.${name} must be a whole number, ${low} to ${high}; got ${String(value)}`, { option: name, value });
+  }
+}
+
+function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(value as string)) return;
+  throw new RosiError('OPTION_INVALID', `options.${name} must be one of ${allowed.join(', ')}; got ${String(value)}`, { option: name, value });
+}

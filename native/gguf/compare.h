@@ -1,0 +1,42 @@
+// Checks a written file: its own checksum, and byte for byte against the file it was made from.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/progress.h"
+
+namespace rosi::gguf {
+
+struct TensorCheck {
+  std::string name;
+  bool sha256_ok = false;  // its bytes are those that were written
+  std::optional<std::uint64_t> changed_bytes;  // against the source; empty without one
+};
+
+struct Difference {
+  std::string where;  // a tensor's name, "metadata:" and a key, "header" or "padding"
+  /// Byte of the output; for something that is missing there, byte of the source.
+  std::uint64_t first_offset = 0;
+  std::uint64_t bytes = 0;  // that differ, are missing or are too many
+};
+
+struct Comparison {
+  bool ok = false;           // all of the below, as far as it was checked
+  bool checksum_ok = false;  // not one byte of the output has changed since it was written
+  std::optional<bool> source_matches;  // the source is the very file that the output was made from; empty without one
+  std::vector<TensorCheck> tensors;    // the planned ones
+  std::vector<Difference> unplanned_differences;  // empty without a source
+};
+
+/// Everything but `rosi.*` keys and the tensors that the output names as edited must be equal to the source.
+/// Reads each file twice; memory does not grow with their size.
+/// Throws core::Error{gguf_invalid} when a file can't be parsed, or the output holds no record of this library;
+/// {file_failed}, {model_unsupported}, {aborted}.
+Comparison compare(const std::optional<std::filesystem::path>& source, const std::filesystem::path& output,
+                   const core::Progress& progress);
+
+}  // namespace rosi::gguf

@@ -1,0 +1,38 @@
+// What a file written by this library says about itself, under metadata keys that begin with "rosi.".
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gguf/file.h"
+
+namespace rosi::gguf {
+
+inline constexpr std::string_view own_prefix = "rosi.";
+inline constexpr std::string_view source_key = "rosi.source.sha256";
+inline constexpr std::string_view tensors_key = "rosi.tensors";
+inline constexpr std::string_view checksum_key = "rosi.checksum";
+
+inline bool is_own_key(std::string_view key) noexcept { return key.starts_with(own_prefix); }
+
+/// A planned tensor and the SHA-256 of its bytes in the output, 64 lower-case hex digits.
+struct TensorRecord {
+  std::string name;
+  std::string sha256;
+};
+
+struct Record {
+  std::string source_sha256;
+  std::vector<TensorRecord> tensors;
+  /// SHA-256 of the whole file, computed with '0' in place of these 64 digits themselves.
+  std::string checksum;
+  std::uint64_t checksum_place = 0;  // of its first digit, from the start of the file
+};
+
+/// The value of `rosi.tensors`: a JSON array of {"name", "sha256"} in the order given.
+std::string write_tensor_records(const std::vector<TensorRecord>& tensors);
+/// Throws core::Error{gguf_invalid} when the file has no record or a damaged one.
+Record read_record(const File& file);
+
+}  // namespace rosi::gguf

@@ -1,0 +1,95 @@
+#include "kernels/add_floats.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "kernels/blocks.h"
+#include "kernels/clones.h"
+#include "kernels/sigma_delta.h"
+#include "kernels/sweep_cpu.h"
+
+namespace rosi::kernels {
+namespace {
+
+template <class Weight>
+ROSI_CLONES void add_row(const Weight* source, Weight* target, std::int64_t n_in, float left, const float* right) {
+  for (std::int64_t j = 0; j < n_in; ++j) {
+    target[j] = source[j];
+    add_to_weight(target[j], left, right[j]);
+  }
+}
+
+/// Up to 32 weights of a row; returns the carry after them.
+template <class Weight>
+ROSI_CLONES float flip_run(const Weight* source, Weight* target, int n, RowWeights row, float row_penalty,
+                           const float* __restrict t, const float* __restrict mu, float* __restrict lack, float carry) {
+  float weighted[kRun] = {};
+  for (int k = 0; k < n; ++k) {
+    const float before = source[k].load();
+    const float request = row.s * t[k];
+    const float wish = wanted_change(row, row_penalty, t[k], mu[k], lack[k], carry);
+    Weight rounded = source[k];
+    rounded.store(larger(-Weight::kLargest, smaller(Weight::kLargest, before + wish)));
+    const float change = rounded.load() - before;
+    const bool with_request = change * request > 0.0f;
+    target[k] = with_request ? rounded : source[k];
+    const float error = (with_request ? change : 0.0f) - request;
+    lack[k] = lack[k] + row.s * error;
+    weighted[k] = mu[k] * error;
+  }
+  return carry + tree_sum(weighted);
+}
+
+template <class Weight>
+void flip_all(const Weight* source, Weight* target, const UnitUpdate& update, const core::ThreadPool& threads,
+              const core::Progress& progress) {
+  std::vector<float> lack(update.t.size(), 0.0f);
+  const Penalties pull = penalties(update.n_in(), update.n_out());
+  const float largest_mu = largest_magnitude(update.mu);
+  sweep(update, threads, progress, [&](const RowTile& tile, float carry) {
+    const std::int64_t first = tile.row * update.n_in() + tile.first_column;
+    const float s = update.s[tile.row];
+    if (s == 0.0f) {
+      std::memcpy(static_cast<void*>(target + first), source + first,
+                  static_cast<std::size_t>(tile.columns) * sizeof(Weight));
+      return carry;
+    }
+    if (tile.first_column == 0) carry = row_phase(tile.row, largest_mu, Weight::kLastPlace * source[first].load());
+    const RowWeights row = RowWeights::of(s, pull);
+    for (std::int64_t k = 0; k < tile.columns; k += kRun) {
+      const std::int64_t j = tile.first_column + k;
+      carry = flip_run(source + first + k, target + first + k, static_cast<int>(std::min<std::int64_t>(kRun, tile.columns - k)),
+                       row, pull.row, update.t.data() + j, update.mu.data() + j, lack.data() + j, carry);
+    }
+    return carry;
+  });
+}
+
+}  // namespace
+
+void add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                const RankOne& update, const core::ThreadPool& threads, const core::Progress& progress) {
+  const std::int64_t n_out = static_cast<std::int64_t>(update.left.size());
+  const std::int64_t n_in = static_cast<std::int64_t>(update.right.size());
+  with_float(type, [&](auto tag) {
+    using Weight = typename decltype(tag)::Type;
+    const Weight* from = reinterpret_cast<const Weight*>(source.data());
+    Weight* to = reinterpret_cast<Weight*>(target.data());
+    threads.for_each(n_out, [&](std::int64_t i, const core::ThreadPool::Run& run) {
+      add_row(from + i * n_in, to + i * n_in, n_in, update.left[i], update.right.data());
+      if (run.is_caller()) core::report(progress, double(i) / double(n_out));
+    });
+  });
+}
+
+void flip_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                 const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress) {
+  with_float(type, [&](auto tag) {
+    using Weight = typename decltype(tag)::Type;
+    flip_all(reinterpret_cast<const Weight*>(source.data()), reinterpret_cast<Weight*>(target.data()), update, threads,
+             progress);
+  });
+}
+
+}  // namespace rosi::kernels

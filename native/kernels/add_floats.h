@@ -1,0 +1,24 @@
+// Rank-one updates of F32, F16 and BF16 tensors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/progress.h"
+#include "core/thread_pool.h"
+#include "kernels/rank_one.h"
+#include "kernels/unit_update.h"
+
+namespace rosi::kernels {
+
+/// target = source + left right^T, each weight rounded to nearest even.
+void add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                const RankOne& update, const core::ThreadPool& threads, const core::Progress& progress);
+
+/// The same with what rounding loses carried on as in sigma_delta.h: a weight's grid are the numbers of its type. For
+/// updates below the last place of F16 or BF16, of which plain rounding keeps only a part.
+void flip_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                 const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress);
+
+}  // namespace rosi::kernels

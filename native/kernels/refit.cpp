@@ -1,0 +1,43 @@
+#include "kernels/refit.h"
+
+#include <cstring>
+#include <vector>
+
+#include "kernels/clones.h"
+#include "kernels/rank_one.h"
+#include "kernels/requantise.h"
+#include "kernels/tensor_view.h"
+
+namespace rosi::kernels {
+namespace {
+
+template <class Block>
+ROSI_CLONES void requantise_row(Block* blocks, const float* row, std::int64_t n_blocks) {
+  for (std::int64_t b = 0; b < n_blocks; ++b) requantise(blocks[b], row + b * Block::kWeights);
+}
+
+}  // namespace
+
+void requantise_rows(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                     const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress) {
+  const std::int64_t n_in = update.n_in();
+  const std::int64_t n_out = update.n_out();
+  const std::size_t bytes = row_bytes(type, n_in);
+  threads.for_each(n_out, [&](std::int64_t i, const core::ThreadPool::Run& run) {
+    const std::byte* from = source.data() + static_cast<std::size_t>(i) * bytes;
+    std::byte* to = target.data() + static_cast<std::size_t>(i) * bytes;
+    std::memcpy(to, from, bytes);
+    const float s = update.s[i];
+    if (s == 0.0f) return;
+    std::vector<float> row(static_cast<std::size_t>(n_in));
+    dequantize_row(type, from, row.data(), n_in);
+    for (std::int64_t j = 0; j < n_in; ++j) row[j] += s * update.t[j];
+    with_block(type, [&](auto tag) {
+      using Block = typename decltype(tag)::Type;
+      requantise_row(reinterpret_cast<Block*>(to), row.data(), n_in / Block::kWeights);
+    });
+    if (run.is_caller()) core::report(progress, double(i) / double(n_out));
+  });
+}
+
+}  // namespace rosi::kernels
