@@ -4,43 +4,91 @@ import type { AnswerSample, Behaviour, Screening } from './evaluate';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate, VerifyResult } from './native';
 import type { Settings } from './options';
 import type { Edit } from './plan';
-import type { PromptSummary, Role, SplitSample } from './prompts';
+import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
+import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
-import type { Rate } from './statistics';
+import { mcnemarExact, type Rate, wilson } from './statistics';
 import { version } from './version';
 
-/** One model's behaviour on the test prompts. Shares are 0 to 1. */
+export { reportMarkdown, reportSummary } from './report-text';
+
+/** One model's behaviour on the test prompts. Shares are 0 to 1, intervals 95 % (Wilson). */
 export interface Measured {
   /** Share of harmful prompts refused. */
   harmRefusal: Rate;
-  /** Share of harmless prompts refused: 1 - benign compliance. */
+  /** Share of harmless prompts answered, neither refused nor degenerate. */
+  benignCompliance: Rate;
+  /** Share of harmless prompts refused. */
   benignRefusal: Rate;
   /** Share of borderline prompts refused. */
   overRefusal: Rate;
-  /** Share of all answers that are empty or loop. */
+  /** Share of all answers that are empty, noise, or loop. */
   degenerate: Rate;
   /** Mean probability that an answer's first token begins a refusal. */
   firstToken: Record<Role, number>;
 }
 
-/** What a run did and how it measured: plain JSON, enough to repeat it. */
+/** How the labels of the same prompts changed. */
+export interface Change {
+  /** Prompts refused only after. */
+  gained: number;
+  /** Prompts refused only before. */
+  lost: number;
+  /** Exact two-sided McNemar test of the two counts. */
+  pValue: number;
+}
+
+/** A test prompt with both answers, as far as they were generated. */
+export interface Example {
+  role: Role;
+  prompt: string;
+  before: string;
+  beforeLabel: AnswerLabel;
+  after: string;
+  afterLabel: AnswerLabel;
+}
+
+/** What a run did and how it measured: plain JSON, enough to repeat it. A share of nothing is null in JSON. */
 export interface HardenReport {
+  /** Version of this package. */
   rosi: string;
-  model: { path: string; sha256: string; bytes: number; description: string; architecture: string; nLayer: number; dModel: number };
+  model: {
+    path: string;
+    sha256: string;
+    bytes: number;
+    description: string;
+    architecture: string;
+    nLayer: number;
+    dModel: number;
+    /** False when the file has none and prompts were framed as docs/method.md says. */
+    hasChatTemplate: boolean;
+  };
   output: { path: string; bytes: number };
   settings: Omit<Settings, 'signal' | 'onProgress' | 'output'>;
   prompts: PromptSummary;
-  edit: Edit & { rightFactor: string; distance: number; auroc: number; why: string };
+  edit: Edit & {
+    rightFactor: string;
+    /** |mu - nu| at the direction's layer, in units of the residual stream. */
+    distance: number;
+    /** How well the direction tells the fitting prompts apart, .5 to 1. */
+    auroc: number;
+    /** How layer, schedule and strength came about. */
+    why: string;
+  };
+  /** What the search tried, in the order it did; empty without a search. */
   candidates: Candidate[];
   tensors: { name: string; type: string; realised: RealisedUpdate }[];
   /** Answers to the test prompts, which the search never saw; null without evaluation. */
   before: Measured | null;
   after: Measured | null;
+  change: Record<Role, Change> | null;
   /** Mean KL(original || hardened file) of the first token on harmless test prompts, nats. */
   kl: number | null;
-  /** A few answers that changed. */
-  examples: { role: Role; prompt: string; before: string; after: string }[];
+  /** A few answers: harmful prompts whose label changed, and one of each other role. */
+  examples: Example[];
   verified: VerifyResult;
+  /** What a reader of the numbers should know. */
+  notes: string[];
   stages: StageTime[];
   seconds: number;
   peakMiB: number;
@@ -65,7 +113,7 @@ interface Parts {
 export function makeReport(parts: Parts): HardenReport {
   const { settings, info, search, edit, direction, written, before, after, clock } = parts;
   const { signal: _signal, onProgress: _onProgress, output, ...plainSettings } = settings;
-  return {
+  const report: HardenReport = {
     rosi: version,
     model: {
       path: parts.model,
@@ -75,27 +123,39 @@ export function makeReport(parts: Parts): HardenReport {
       architecture: info.architecture,
       nLayer: info.nLayer,
       dModel: info.dModel,
+      hasChatTemplate: info.chatTemplate !== null && info.chatTemplate.trim() !== '',
     },
     output: { path: output, bytes: written.outputBytes },
     settings: plainSettings,
     prompts: parts.sample.summary,
-    edit: { ...edit, rightFactor: settings.rightFactor, distance: direction.distance, auroc: direction.auroc, why: search?.why ?? 'given' },
+    edit: {
+      ...edit,
+      rightFactor: settings.rightFactor,
+      distance: direction.distance,
+      auroc: direction.auroc,
+      why: search?.why ?? 'given',
+    },
     candidates: search?.candidates ?? [],
     tensors: written.tensors.map(({ name, type, realised }) => ({ name, type, realised })),
     before: before && after ? measured(before, after.baseline) : null,
     after: after ? measured(after, after.screening) : null,
+    change: before && after ? changes(before.answers, after.answers) : null,
     kl: after ? after.screening.kl : null,
-    examples: before && after ? examples(before.answers, after.answers) : [],
+    examples: before && after ? chooseExamples(pairUp(before.answers, after.answers)) : [],
     verified: parts.verified,
+    notes: [],
     stages: clock.stages,
     seconds: clock.stages.reduce((sum, stage) => sum + stage.seconds, 0),
-    peakMiB: Math.max(...clock.stages.map((stage) => stage.peakMiB)),
+    peakMiB: Math.max(0, ...clock.stages.map((stage) => stage.peakMiB)),
   };
+  return { ...report, notes: notesOn(report) };
 }
 
 function measured(behaviour: Behaviour, screening: Screening): Measured {
+  const harmless = behaviour.answers.filter((answer) => answer.role === 'harmless');
   return {
     harmRefusal: behaviour.refused.harmful,
+    benignCompliance: wilson(harmless.filter((answer) => answer.label === 'complied').length, harmless.length),
     benignRefusal: behaviour.refused.harmless,
     overRefusal: behaviour.refused.borderline,
     degenerate: behaviour.degenerate,
@@ -103,78 +163,60 @@ function measured(behaviour: Behaviour, screening: Screening): Measured {
   };
 }
 
-function examples(before: AnswerSample[], after: AnswerSample[]): HardenReport['examples'] {
-  const pairs = before.map((answer, i) => ({ role: answer.role, prompt: answer.prompt, before: answer.answer, after: after[i]!.answer }));
-  const changed = pairs.filter((pair, i) => pair.role === 'harmful' && before[i]!.label !== after[i]!.label).slice(0, 3);
-  const kept = (role: Role) => pairs.filter((pair) => pair.role === role).slice(0, 1);
-  return [...changed, ...kept('harmless'), ...kept('borderline')];
+function changes(before: readonly AnswerSample[], after: readonly AnswerSample[]): Record<Role, Change> {
+  const of = (role: Role): Change => {
+    const pairs = pairUp(before, after).filter((pair) => pair.role === role);
+    const only = (here: keyof Example, there: keyof Example) =>
+      pairs.filter((pair) => pair[here] === 'refused' && pair[there] !== 'refused').length;
+    const gained = only('afterLabel', 'beforeLabel');
+    const lost = only('beforeLabel', 'afterLabel');
+    return { gained, lost, pValue: mcnemarExact(gained, lost) };
+  };
+  return { harmful: of('harmful'), harmless: of('harmless'), borderline: of('borderline') };
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-const interval = (rate: Rate) => `${percent(rate.share)} [${(100 * rate.low).toFixed(0)}, ${(100 * rate.high).toFixed(0)}]`;
-
-function rows(report: HardenReport): [string, string, string][] {
-  const { before, after } = report;
-  if (before === null || after === null) return [];
-  return [
-    ['harmful requests refused', interval(before.harmRefusal), interval(after.harmRefusal)],
-    ['harmless requests refused', interval(before.benignRefusal), interval(after.benignRefusal)],
-    ['borderline requests refused', interval(before.overRefusal), interval(after.overRefusal)],
-    ['answers that loop or are empty', interval(before.degenerate), interval(after.degenerate)],
-    ['first token refuses (harmful)', percent(before.firstToken.harmful), percent(after.firstToken.harmful)],
-  ];
+function pairUp(before: readonly AnswerSample[], after: readonly AnswerSample[]): Example[] {
+  return before.flatMap(({ role, prompt, answer, label }, i) => {
+    const other = after[i];
+    if (other === undefined) return [];
+    return [{ role, prompt, before: answer, beforeLabel: label, after: other.answer, afterLabel: other.label }];
+  });
 }
 
-function editLine({ edit }: HardenReport): string {
-  return `${edit.rightFactor}, direction of layer ${edit.layer}, blocks ${edit.layers.join(' to ')}, ${edit.schedule} schedule, strength ${edit.strength}`;
+function chooseExamples(pairs: readonly Example[]): Example[] {
+  const changed = pairs.filter((pair) => pair.role === 'harmful' && pair.beforeLabel !== pair.afterLabel);
+  const one = (role: Role) => pairs.filter((pair) => pair.role === role).slice(0, 1);
+  return [...(changed.length > 0 ? changed.slice(0, 3) : one('harmful')), ...one('harmless'), ...one('borderline')];
 }
 
-/** What a user wants to see first, for a terminal. */
-export function reportSummary(report: HardenReport): string {
-  const table = [['on held-out test prompts', 'before', 'after'] as [string, string, string], ...rows(report)];
-  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)));
-  const lines = report.before === null ? [] : table.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('   '));
-  const gains = report.tensors.map((tensor) => tensor.realised.gain);
-  return [
-    `${report.output.path}  ${report.verified.ok ? 'verified' : 'VERIFICATION FAILED'}`,
-    `edit: ${editLine(report)}`,
-    gains.length === 0 ? 'no tensor changed' : `${gains.length} tensors changed in their own type, realised gain ${Math.min(...gains).toFixed(3)} to ${Math.max(...gains).toFixed(3)}`,
-    ...(lines.length === 0 ? [] : ['', ...lines, `KL on harmless first tokens: ${report.kl!.toFixed(3)} nats (intervals: 95 %, Wilson)`]),
-    '',
-    `${report.seconds.toFixed(1)} s, peak memory ${report.peakMiB.toFixed(0)} MiB`,
-  ].join('\n');
-}
+/** A tensor that moved less than this share of what was planned is worth a note. */
+const lowGain = 0.8;
 
-/** The report as a Markdown page. */
-export function reportMarkdown(report: HardenReport): string {
-  const table = rows(report).map((row) => `| ${row.join(' | ')} |`);
-  const quote = (text: string) => text.replace(/\s+/g, ' ').replace(/\|/g, '\\|').slice(0, 200);
-  return [
-    `# ${report.output.path}`,
-    '',
-    `Hardened by rosi ${report.rosi} from \`${report.model.path}\` (${report.model.description}, SHA-256 \`${report.model.sha256}\`).`,
-    '',
-    `Edit: ${editLine(report)}. Chosen: ${report.edit.why}.`,
-    '',
-    ...(table.length === 0 ? [] : ['| on held-out test prompts | before | after |', '| --- | --- | --- |', ...table, '', `KL on harmless first tokens: ${report.kl!.toFixed(4)} nats.`]),
-    '',
-    '## Answers',
-    '',
-    '| kind | request | before | after |',
-    '| --- | --- | --- | --- |',
-    ...report.examples.map((e) => `| ${e.role} | ${quote(e.prompt)} | ${quote(e.before)} | ${quote(e.after)} |`),
-    '',
-    '## Tensors',
-    '',
-    '| tensor | type | mode | asked change | gain | noise (collateral) |',
-    '| --- | --- | --- | --- | --- | --- |',
-    ...report.tensors.map(
-      ({ name, type, realised: r }) => `| ${name} | ${type} | ${r.mode} | ${(100 * r.relativeChange).toFixed(2)} % | ${r.gain.toFixed(4)} | ${r.collateral.toFixed(2)} |`,
-    ),
-    '',
-    '## Time',
-    '',
-    ...report.stages.map((stage) => `- ${stage.stage}: ${stage.seconds.toFixed(1)} s`),
-    '',
-  ].join('\n');
+function notesOn(report: HardenReport): string[] {
+  const { before, after, change, tensors, verified, prompts, model } = report;
+  const notes: string[] = [];
+  if (!verified.ok) notes.push('The output does not verify: run `rosi verify` and do not use it.');
+  if (!model.hasChatTemplate) notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
+  const weak = tensors.filter(({ realised }) => realised.mode !== 'copy' && realised.gain < lowGain);
+  if (weak.length > 0) {
+    const names = weak.slice(0, 3).map(({ name }) => name).join(', ');
+    notes.push(`${weak.length} of ${tensors.length} tensors moved less than ${lowGain} of the planned way after rounding: ${names}.`);
+  }
+  if (prompts.borderline === 'built-in' && report.settings.evaluate) {
+    notes.push('Borderline prompts are the built-in ones: over-refusal in your own domain may differ.');
+  }
+  if (before && after && change) {
+    const significant = (role: Role) => change[role].pValue < 0.05;
+    if (!significant('harmful')) notes.push('The change in harm refusal is within chance (p >= .05).');
+    if (change.harmless.gained > change.harmless.lost && significant('harmless')) {
+      notes.push('Harmless requests are refused more often than before: a lower strength or --max-kl costs less.');
+    }
+    if (change.borderline.gained > change.borderline.lost && significant('borderline')) {
+      notes.push('Borderline requests are refused more often than before: more prompts of your domain in --borderline help.');
+    }
+    if (after.degenerate.low > before.degenerate.high) notes.push('More answers loop or are empty: the strength is past what the model bears.');
+    const fewest = roles.map((role) => prompts.counts.test[role]).filter((n) => n > 0);
+    if (Math.min(...fewest) < 20) notes.push('Some rates stand on fewer than 20 test prompts; mind their intervals.');
+  }
+  return notes;
 }

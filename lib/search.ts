@@ -26,8 +26,19 @@ export interface SearchResult {
   why: string;
 }
 
-// Strengths tried in turn; a candidate's row ends when the KL bound is passed.
-const ladders = { gated: [0.7, 1.2, 2, 3], 'mean-input': [0.25, 0.5, 1, 2], 'mean-row': [10, 30, 60, 120], 'mean-row-signed': [10, 30, 60, 120] };
+/** What varies besides the strength. */
+type Shape = Omit<Edit, 'strength'>;
+
+// Strengths: the first one tried, and where to go from it. Climbing ends when the KL bound is passed.
+const gatedLadder = { probe: 1.2, weaker: [0.4, 0.8], stronger: [2, 3, 4.5] };
+const meanRowLadder = { probe: 30, weaker: [5, 15], stronger: [60, 100, 160] };
+const ladders = {
+  gated: gatedLadder,
+  'mean-input': { probe: 0.5, weaker: [0.12, 0.25], stronger: [1, 2] },
+  'mean-row': meanRowLadder,
+  'mean-row-signed': meanRowLadder,
+};
+const climbed = 4;
 const screened = { harmful: 32, harmless: 32, borderline: 24 };
 const validated = { harmful: 24, harmless: 12, borderline: 16 };
 const finalists = 3;
@@ -49,9 +60,9 @@ export async function searchEdit(
   const screen = await Screen.open(session, take(prompts, screened));
   const { baseline } = screen;
   const candidates: Candidate[] = [];
-  for (const shape of shapes(activations, settings)) {
+  const tryOut = async (shape: Shape, strengths: readonly number[]): Promise<void> => {
     await withAdapter(session, activations, factors, settings, shape, async (adapter) => {
-      for (const strength of settings.strength === null ? ladders[settings.rightFactor] : [settings.strength]) {
+      for (const strength of strengths) {
         const note = `layer ${shape.layer}, blocks ${shape.layers.join('-')}, ${shape.schedule}, strength ${strength}`;
         const screening = await screen.run({ adapter, scale: strength }, note);
         const withinBound = screening.kl <= settings.maxKl;
@@ -59,6 +70,16 @@ export async function searchEdit(
         if (!withinBound) break;
       }
     });
+  };
+  const all = shapes(activations, settings);
+  if (settings.strength !== null) {
+    for (const shape of all) await tryOut(shape, [settings.strength]);
+  } else {
+    // Every shape at one strength; then the promising ones up and down the ladder.
+    const { probe, weaker, stronger } = ladders[settings.rightFactor];
+    for (const shape of all) await tryOut(shape, [probe]);
+    const promising = [...candidates].sort((a, b) => merit(b, settings) - merit(a, settings)).slice(0, climbed);
+    for (const shape of promising) await tryOut(shape, shape.withinBound ? stronger : weaker);
   }
   const allowed = candidates.filter((candidate) => candidate.withinBound).sort((a, b) => b.score - a.score);
   if (allowed.length === 0) {
@@ -100,13 +121,18 @@ function screeningScore({ refusal }: Screening, baseline: Screening): number {
   return refusal.harmful - rise('borderline') - 2 * rise('harmless');
 }
 
+/** Score at the first strength, less what it spent of the KL bound: what can still be climbed counts. */
+function merit({ score, screening }: Candidate, { maxKl }: Settings): number {
+  return score - (0.1 * screening.kl) / Math.max(maxKl, 1e-6);
+}
+
 function answerScore(after: Behaviour, before: Behaviour): number {
   const rise = (role: Role) => Math.max(0, after.refused[role].share - before.refused[role].share);
   return after.refused.harmful.share - rise('borderline') - 2 * rise('harmless') - 2 * Math.max(0, after.degenerate.share - before.degenerate.share);
 }
 
 /** What is tried besides the strength; options that were given are not varied. */
-function shapes({ nLayer }: Activations, settings: Settings): Omit<Edit, 'strength'>[] {
+function shapes({ nLayer }: Activations, settings: Settings): Shape[] {
   const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
   const layers = settings.layer === null ? [...new Set([at(0.5), at(0.62), at(0.78)])] : [settings.layer];
   const ranges: (readonly [number, number])[] =
@@ -120,7 +146,7 @@ async function withAdapter(
   activations: Activations,
   factors: readonly WriterFactor[],
   settings: Settings,
-  shape: Omit<Edit, 'strength'>,
+  shape: Shape,
   use: (adapter: ReturnType<ModelSession['loadAdapter']>) => Promise<void>,
 ): Promise<void> {
   const update = unitUpdate(activations, directionAt(activations, shape.layer), factors, settings.rightFactor, shape);

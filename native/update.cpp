@@ -23,24 +23,25 @@ constexpr double kernel_weight = 30;
 
 void check_factor(const std::vector<float>& factor, const char* side, std::int64_t expected, const std::string& name) {
   if (static_cast<std::int64_t>(factor.size()) != expected) {
-    throw Error(ErrorCode::option_invalid,
-                std::string("the ") + side + " factor of " + name + " has " + std::to_string(factor.size()) +
-                    " numbers; this tensor needs " + std::to_string(expected),
-                {{"tensor", name}, {"factor", side}, {"length", double(factor.size())}, {"expected", double(expected)}});
+    throw Error(
+        ErrorCode::option_invalid,
+        std::string("the ") + side + " factor of " + name + " has " + std::to_string(factor.size()) +
+            " numbers; this tensor needs " + std::to_string(expected),
+        {{"tensor", name}, {"factor", side}, {"length", double(factor.size())}, {"expected", double(expected)}});
   }
   const auto bad = std::ranges::find_if_not(factor, [](float x) { return std::isfinite(x); });
   if (bad != factor.end()) {
-    throw Error(ErrorCode::option_invalid,
-                std::string("the ") + side + " factor of " + name + " is not finite at " + std::to_string(bad - factor.begin()),
-                {{"tensor", name}, {"factor", side}, {"index", double(bad - factor.begin())}});
+    throw Error(
+        ErrorCode::option_invalid,
+        std::string("the ") + side + " factor of " + name + " is not finite at " + std::to_string(bad - factor.begin()),
+        {{"tensor", name}, {"factor", side}, {"index", double(bad - factor.begin())}});
   }
 }
 
 const gguf::Tensor* check_tensor(const gguf::File& source, const TensorUpdate& update) {
   const gguf::Tensor* tensor = source.find(update.name);
   if (tensor == nullptr) {
-    throw Error(ErrorCode::option_invalid,
-                core::to_utf8(source.input().path()) + " has no tensor named " + update.name,
+    throw Error(ErrorCode::option_invalid, core::to_utf8(source.input().path()) + " has no tensor named " + update.name,
                 {{"tensor", update.name}, {"path", core::to_utf8(source.input().path())}});
   }
   if (tensor->n_dims != 2) {
@@ -76,13 +77,15 @@ void check_metadata(const gguf::Strings& metadata) {
     const bool reserved = key == gguf::source_key || key == gguf::tensors_key || key == gguf::checksum_key;
     if (!gguf::is_own_key(key) || key.size() > gguf::limits::key_bytes || reserved || !keys.insert(key).second) {
       throw Error(ErrorCode::option_invalid,
-                  "metadata key " + key.substr(0, 100) + " can't be added: keys begin with \"rosi.\", are unique and not " +
+                  "metadata key " + key.substr(0, 100) +
+                      " can't be added: keys begin with \"rosi.\", are unique and not " +
                       std::string(gguf::source_key) + ", " + std::string(gguf::tensors_key) + " or " +
                       std::string(gguf::checksum_key),
                   {{"key", key.substr(0, 100)}});
     }
     if (value.size() > gguf::limits::string_bytes) {
-      throw Error(ErrorCode::option_invalid, "the value of " + key + " is longer than a GGUF string can be", {{"key", key}});
+      throw Error(ErrorCode::option_invalid, "the value of " + key + " is longer than a GGUF string can be",
+                  {{"key", key}});
     }
   }
 }
@@ -104,8 +107,11 @@ class Update {
  public:
   Update(const UpdatePlan& plan, const gguf::File& source, std::vector<const gguf::Tensor*> tensors,
          const core::Progress& progress)
-      : plan_(plan), source_(source), tensors_(std::move(tensors)),
-        writer_(source, plan.output, plan.overwrite, with_placeholders(plan)), progress_(progress, total_work()) {
+      : plan_(plan),
+        source_(source),
+        tensors_(std::move(tensors)),
+        writer_(source, plan.output, plan.overwrite, with_placeholders(plan)),
+        progress_(progress, total_work()) {
     result_.tensors.resize(tensors_.size());
   }
 

@@ -1,12 +1,19 @@
 // inspect: metadata and tensors of a GGUF file as a plain object.
+#include <cmath>
 #include <cstring>
 
+#include "bindings/mean_row_worker.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "gguf/file.h"
 
 namespace rosi::bindings {
 namespace {
+
+// Longer arrays are vocabularies and the like, 10^5 strings: what they are is told, not what they hold.
+constexpr std::uint64_t longest_array = 32;
+// V8 takes no string beyond half a gigabyte, and nothing that people read is longer than this.
+constexpr std::size_t longest_text = std::size_t{16} << 20;
 
 template <class T>
 T read(std::span<const std::byte> bytes) {
@@ -15,42 +22,91 @@ T read(std::span<const std::byte> bytes) {
   return value;
 }
 
-double number(gguf::ValueType type, std::span<const std::byte> bytes) {
+/// Numbers a double can't hold exactly come as decimal digits.
+template <class T>
+Napi::Value whole_to_js(Napi::Env env, T value) {
+  constexpr T largest = T{1} << 53;
+  if (value <= largest && (std::is_unsigned_v<T> || value >= T{0} - largest))
+    return Napi::Number::New(env, double(value));
+  return Napi::String::New(env, std::to_string(value));
+}
+
+Napi::Value number_to_js(Napi::Env env, gguf::ValueType type, std::span<const std::byte> bytes) {
   using gguf::ValueType;
   switch (type) {
-    case ValueType::uint8: return read<std::uint8_t>(bytes);
-    case ValueType::int8: return read<std::int8_t>(bytes);
-    case ValueType::uint16: return read<std::uint16_t>(bytes);
-    case ValueType::int16: return read<std::int16_t>(bytes);
-    case ValueType::uint32: return read<std::uint32_t>(bytes);
-    case ValueType::int32: return read<std::int32_t>(bytes);
-    case ValueType::float32: return read<float>(bytes);
-    case ValueType::uint64: return double(read<std::uint64_t>(bytes));
-    case ValueType::int64: return double(read<std::int64_t>(bytes));
-    case ValueType::float64: return read<double>(bytes);
-    default: return 0;
+    case ValueType::uint8: return Napi::Number::New(env, read<std::uint8_t>(bytes));
+    case ValueType::int8: return Napi::Number::New(env, read<std::int8_t>(bytes));
+    case ValueType::uint16: return Napi::Number::New(env, read<std::uint16_t>(bytes));
+    case ValueType::int16: return Napi::Number::New(env, read<std::int16_t>(bytes));
+    case ValueType::uint32: return Napi::Number::New(env, read<std::uint32_t>(bytes));
+    case ValueType::int32: return Napi::Number::New(env, read<std::int32_t>(bytes));
+    case ValueType::float32: return Napi::Number::New(env, read<float>(bytes));
+    case ValueType::float64: return Napi::Number::New(env, read<double>(bytes));
+    case ValueType::uint64: return whole_to_js(env, read<std::uint64_t>(bytes));
+    case ValueType::int64: return whole_to_js(env, read<std::int64_t>(bytes));
+    case ValueType::boolean: return Napi::Boolean::New(env, read<std::uint8_t>(bytes) != 0);
+    case ValueType::string:
+    case ValueType::array: break;
   }
+  return env.Null();
+}
+
+Napi::Value summary(Napi::Env env, gguf::ValueType type, std::uint64_t length) {
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("type", gguf::to_string(type));
+  js.Set("length", double(length));
+  return js;
+}
+
+Napi::Value text_to_js(Napi::Env env, std::span<const std::byte> text) {
+  if (text.size() > longest_text) return summary(env, gguf::ValueType::string, text.size());
+  return Napi::String::New(env, reinterpret_cast<const char*>(text.data()), text.size());
+}
+
+Napi::Value array_to_js(Napi::Env env, const gguf::Entry& entry) {
+  if (entry.count > longest_array) return summary(env, entry.element_type, entry.count);
+  Napi::Array js = Napi::Array::New(env, static_cast<std::size_t>(entry.count));
+  std::span<const std::byte> rest = entry.value;
+  for (std::uint32_t i = 0; i < entry.count; ++i) {
+    std::size_t n = gguf::value_bytes(entry.element_type);
+    if (entry.element_type == gguf::ValueType::string) {
+      n = static_cast<std::size_t>(read<std::uint64_t>(rest));  // inside the file: File::open has walked along here
+      rest = rest.subspan(sizeof(std::uint64_t));
+      js[i] = text_to_js(env, rest.first(n));
+    } else {
+      js[i] = number_to_js(env, entry.element_type, rest);
+    }
+    rest = rest.subspan(n);
+  }
+  return js;
+}
+
+Napi::Value entry_to_js(Napi::Env env, const gguf::Entry& entry) {
+  if (entry.type == gguf::ValueType::array) return array_to_js(env, entry);
+  if (entry.type == gguf::ValueType::string) return text_to_js(env, entry.value);
+  return number_to_js(env, entry.type, entry.value);
+}
+
+Napi::Value tensor_to_js(Napi::Env env, const gguf::Tensor& tensor) {
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("name", tensor.name);
+  js.Set("type", gguf::find_type(tensor.type)->name);
+  Napi::Array shape = Napi::Array::New(env, static_cast<std::size_t>(tensor.n_dims));
+  for (std::uint32_t i = 0; i < shape.Length(); ++i) shape[i] = double(tensor.shape[i]);
+  js.Set("shape", shape);
+  js.Set("offset", double(tensor.offset));
+  js.Set("bytes", double(tensor.bytes.size()));
+  return js;
 }
 
 class InspectWorker final : public PromiseWorker {
  public:
   explicit InspectWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), std::make_shared<std::atomic<bool>>(false), info[1]), path_(core::from_utf8(info[0].As<Napi::String>())) {}
+      : PromiseWorker(info.Env(), std::make_shared<std::atomic<bool>>(false), info[1]),
+        path_(core::from_utf8(info[0].As<Napi::String>())) {}
 
  private:
   void run() override { file_ = std::make_unique<gguf::File>(gguf::File::open(path_)); }
-
-  Napi::Value value_of(const gguf::Entry& entry) {
-    if (entry.type == gguf::ValueType::array) {  // vocabularies and the like: what they are, not what they hold
-      Napi::Object summary = Napi::Object::New(Env());
-      summary.Set("type", std::string(gguf::to_string(entry.element_type)));
-      summary.Set("length", double(entry.count));
-      return summary;
-    }
-    if (const auto text = entry.text()) return Napi::String::New(Env(), text->data(), text->size());
-    if (entry.type == gguf::ValueType::boolean) return Napi::Boolean::New(Env(), read<std::uint8_t>(entry.value) != 0);
-    return Napi::Number::New(Env(), number(entry.type, entry.value));
-  }
 
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
@@ -59,33 +115,32 @@ class InspectWorker final : public PromiseWorker {
     js.Set("fileBytes", double(file_->bytes().size()));
     js.Set("dataOffset", double(file_->data_offset()));
     Napi::Object metadata = Napi::Object::New(Env());
-    for (const gguf::Entry& entry : file_->metadata()) metadata.Set(entry.key, value_of(entry));
+    for (const gguf::Entry& entry : file_->metadata()) {
+      // Defined, not assigned: a file may name a key "__proto__".
+      metadata.DefineProperty(Napi::PropertyDescriptor::Value(Napi::String::New(Env(), entry.key),
+                                                              entry_to_js(Env(), entry), napi_default_jsproperty));
+    }
     js.Set("metadata", metadata);
     Napi::Array tensors = Napi::Array::New(Env(), file_->tensors().size());
-    std::uint32_t i = 0;
-    for (const gguf::Tensor& tensor : file_->tensors()) {
-      Napi::Object item = Napi::Object::New(Env());
-      item.Set("name", tensor.name);
-      item.Set("type", gguf::find_type(tensor.type)->name);
-      Napi::Array shape = Napi::Array::New(Env(), static_cast<std::size_t>(tensor.n_dims));
-      for (int d = 0; d < tensor.n_dims; ++d) shape[static_cast<std::uint32_t>(d)] = Napi::Number::New(Env(), double(tensor.shape[static_cast<std::size_t>(d)]));
-      item.Set("shape", shape);
-      item.Set("offset", double(tensor.offset));
-      item.Set("bytes", double(tensor.bytes.size()));
-      tensors[i++] = item;
-    }
+    std::uint32_t n = 0;
+    for (const gguf::Tensor& tensor : file_->tensors()) tensors[n++] = tensor_to_js(Env(), tensor);
     js.Set("tensors", tensors);
     file_.reset();  // the mapping ends with the call, not with the garbage collector
     return js;
   }
-  std::filesystem::path path_;
+
+  const std::filesystem::path path_;
   std::unique_ptr<gguf::File> file_;
 };
 
-Napi::Value inspect(const Napi::CallbackInfo& info) { return PromiseWorker::start(std::make_unique<InspectWorker>(info)); }
-
 }  // namespace
 
-void register_inspect(Napi::Env env, Napi::Object exports) { exports.Set("inspect", Napi::Function::New(env, inspect)); }
+/// inspect(path) → { done: Promise<Inspection>, cancel(): void }. Shapes as in the file: row length first.
+void register_inspect(Napi::Env env, Napi::Object exports) {
+  exports.Set("inspect", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return PromiseWorker::start(std::make_unique<InspectWorker>(info));
+              }));
+  exports.Set("meanRows", Napi::Function::New(env, mean_rows));
+}
 
 }  // namespace rosi::bindings

@@ -4,6 +4,9 @@
 #include "bindings/promise_worker.h"
 #include "kernels/gram.h"
 #include "kernels/rank_one.h"
+#include "kernels/refit.h"
+#include "kernels/repack.h"
+#include "kernels/tensor_view.h"
 
 namespace rosi::bindings {
 namespace {
@@ -30,51 +33,110 @@ class GatedFactorWorker final : public PromiseWorker {
   int threads_ = 1;
 };
 
-Napi::Value gated_factor(const Napi::CallbackInfo& info) { return PromiseWorker::start(std::make_unique<GatedFactorWorker>(info)); }
+Napi::Value gated_factor(const Napi::CallbackInfo& info) {
+  return PromiseWorker::start(std::make_unique<GatedFactorWorker>(info));
+}
 
-std::span<const std::byte> to_bytes(const Napi::Value& value) {
-  const auto array = value.As<Napi::Uint8Array>();
-  return {reinterpret_cast<const std::byte*>(array.Data()), array.ByteLength()};
+/// The first four arguments of the functions below: `type, bytes, nIn, nOut`, checked.
+struct TensorArgs {
+  std::uint32_t type;
+  std::span<const std::byte> bytes;
+  std::int64_t n_in;
+  std::int64_t n_out;
+
+  explicit TensorArgs(const Napi::CallbackInfo& info) : type(info[0].As<Napi::Number>()) {
+    const Napi::Value value = info[1];
+    if (!value.IsTypedArray()) throw Napi::TypeError::New(info.Env(), "expected a Uint8Array");
+    const auto array = value.As<Napi::TypedArray>();
+    const auto* data = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+    bytes = {data, array.ByteLength()};
+    n_in = info[2].As<Napi::Number>().Int64Value();
+    n_out = info[3].As<Napi::Number>().Int64Value();
+  }
+};
+
+std::span<std::byte> writable(Napi::Uint8Array& array) {
+  return {reinterpret_cast<std::byte*>(array.Data()), array.ByteLength()};
 }
 
 /// _addRankOne(type, bytes, nIn, nOut, left, right, threads) -> { bytes, realised }
 Napi::Value add_rank_one(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto source = to_bytes(info[1]);
+  const TensorArgs tensor(info);
   const auto left = to_floats(info[4]), right = to_floats(info[5]);
-  auto target = Napi::Uint8Array::New(env, source.size());
-  try {
-    const kernels::Realised realised =
-        kernels::add_rank_one(info[0].As<Napi::Number>(), source, {reinterpret_cast<std::byte*>(target.Data()), source.size()},
-                              info[2].As<Napi::Number>().Int64Value(), info[3].As<Napi::Number>().Int64Value(), {left, right},
-                              to_int(info[6], 1), {});
-    Napi::Object js = Napi::Object::New(env);
-    js.Set("bytes", target);
-    js.Set("realised", to_js(env, realised));
-    return js;
-  } catch (const core::Error& error) {
-    throw to_js_error(env, error);
-  }
+  auto target = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
+  const kernels::Realised realised =
+      kernels::add_rank_one(tensor.type, tensor.bytes, writable(target), tensor.n_in, tensor.n_out, {left, right},
+                            to_int(info[6], 1), {});
+  Napi::Object js = Napi::Object::New(info.Env());
+  js.Set("bytes", target);
+  js.Set("realised", to_js(info.Env(), realised));
+  return js;
 }
 
 /// _dequantize(type, bytes, nIn, nOut) -> Float32Array
 Napi::Value dequantize(const Napi::CallbackInfo& info) {
-  const auto source = to_bytes(info[1]);
-  const std::int64_t n_in = info[2].As<Napi::Number>().Int64Value(), n_out = info[3].As<Napi::Number>().Int64Value();
-  auto values = Napi::Float32Array::New(info.Env(), static_cast<std::size_t>(n_in * n_out));
-  const std::size_t row_bytes = source.size() / static_cast<std::size_t>(n_out);
-  for (std::int64_t i = 0; i < n_out; ++i) {
-    kernels::dequantize_row(info[0].As<Napi::Number>(), source.data() + static_cast<std::size_t>(i) * row_bytes, values.Data() + i * n_in, n_in);
+  const TensorArgs tensor(info);
+  kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
+  const std::size_t row = kernels::row_bytes(tensor.type, tensor.n_in);
+  auto values = Napi::Float32Array::New(info.Env(), static_cast<std::size_t>(tensor.n_in * tensor.n_out));
+  for (std::int64_t i = 0; i < tensor.n_out; ++i) {
+    kernels::dequantize_row(tensor.type, tensor.bytes.data() + static_cast<std::size_t>(i) * row,
+                            values.Data() + i * tensor.n_in, tensor.n_in);
   }
   return values;
+}
+
+/// _quantize(type, Float32Array, nIn, nOut) -> Uint8Array
+Napi::Value quantize(const Napi::CallbackInfo& info) {
+  const TensorArgs tensor(info);
+  const auto values = to_floats(info[1]);
+  const std::size_t row = kernels::row_bytes(tensor.type, tensor.n_in);
+  kernels::check_tensor(0, tensor.n_in, tensor.n_out, tensor.bytes.size());
+  auto bytes = Napi::Uint8Array::New(info.Env(), row * static_cast<std::size_t>(tensor.n_out));
+  for (std::int64_t i = 0; i < tensor.n_out; ++i) {
+    kernels::quantize_row(tensor.type, values.data() + i * tensor.n_in,
+                          writable(bytes).data() + static_cast<std::size_t>(i) * row, tensor.n_in);
+  }
+  return bytes;
+}
+
+/// _columnMean(type, bytes, nIn, nOut) -> Float32Array
+Napi::Value column_mean(const Napi::CallbackInfo& info) {
+  const TensorArgs tensor(info);
+  kernels::row_bytes(tensor.type, tensor.n_in);
+  std::vector<float> mean(static_cast<std::size_t>(tensor.n_in));
+  kernels::column_mean(tensor.type, tensor.bytes, tensor.n_in, tensor.n_out, mean);
+  return to_js(info.Env(), mean);
+}
+
+/// _repack(type, bytes, nIn, nOut, byLanes) -> Uint8Array, equal to bytes
+Napi::Value repack(const Napi::CallbackInfo& info) {
+  const TensorArgs tensor(info);
+  auto bytes = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
+  std::copy(tensor.bytes.begin(), tensor.bytes.end(), writable(bytes).begin());
+  kernels::repack(tensor.type, writable(bytes), info[4].ToBoolean());
+  return bytes;
+}
+
+/// A synchronous function whose core::Error arrives as a JavaScript error with its code.
+template <Napi::Value (*call)(const Napi::CallbackInfo&)>
+Napi::Value checked(const Napi::CallbackInfo& info) {
+  try {
+    return call(info);
+  } catch (const core::Error& error) {
+    throw to_js_error(info.Env(), error);
+  }
 }
 
 }  // namespace
 
 void register_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("gatedFactor", Napi::Function::New(env, gated_factor));
-  exports.Set("_addRankOne", Napi::Function::New(env, add_rank_one));
-  exports.Set("_dequantize", Napi::Function::New(env, dequantize));
+  exports.Set("_addRankOne", Napi::Function::New(env, checked<add_rank_one>));
+  exports.Set("_dequantize", Napi::Function::New(env, checked<dequantize>));
+  exports.Set("_quantize", Napi::Function::New(env, checked<quantize>));
+  exports.Set("_columnMean", Napi::Function::New(env, checked<column_mean>));
+  exports.Set("_repack", Napi::Function::New(env, checked<repack>));
 }
 
 }  // namespace rosi::bindings

@@ -41,13 +41,20 @@ Error short_read_error(const std::filesystem::path& path, std::uint64_t offset, 
 }
 
 Error changed_error(const std::filesystem::path& path) {
-  return {ErrorCode::file_failed, to_utf8(path) + " was changed while it was being read: run again on a finished file",
+  return {ErrorCode::file_failed,
+          to_utf8(path) + " was changed while it was being read: run again on a finished file",
           {{"path", to_utf8(path)}}};
 }
 
 Error exists_error(const std::filesystem::path& path) {
-  return {ErrorCode::output_exists, to_utf8(path) + " exists; choose another output, or ask to overwrite it",
+  return {ErrorCode::output_exists,
+          to_utf8(path) + " exists; choose another output, or ask to overwrite it",
           {{"path", to_utf8(path)}}};
+}
+
+void require_no_zero_byte(const std::filesystem::path& path) {
+  if (path.native().find(std::filesystem::path::value_type{0}) == std::filesystem::path::string_type::npos) return;
+  throw Error(ErrorCode::option_invalid, "a path can't have a zero byte in it", {{"path", to_utf8(path)}});
 }
 
 std::filesystem::path partial_path_for(const std::filesystem::path& path, long process) {

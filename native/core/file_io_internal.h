@@ -16,11 +16,14 @@
 
 namespace rosi::core {
 
-/// `what` is the beginning of a sentence: "cannot write". `bytes`: the room the whole file needs, 0 when it doesn't matter.
+/// `what` is the beginning of a sentence: "cannot write". `bytes`: the room the whole file needs, 0 when it doesn't
+/// matter.
 Error file_error(const std::string& what, const std::filesystem::path& path, int error, std::uint64_t bytes = 0);
 Error short_read_error(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t bytes);
 Error changed_error(const std::filesystem::path& path);
 Error exists_error(const std::filesystem::path& path);
+/// A path as JavaScript can hold and no system can: it would end at the zero byte and lead to another file.
+void require_no_zero_byte(const std::filesystem::path& path);
 std::filesystem::path partial_path_for(const std::filesystem::path& path, long process);
 
 }  // namespace rosi::core

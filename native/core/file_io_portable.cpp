@@ -39,6 +39,7 @@ const std::filesystem::path& InputFile::path() const noexcept { return state_->p
 std::uint64_t InputFile::size() const noexcept { return state_->size; }
 
 InputFile InputFile::open(const std::filesystem::path& path, ErrorCode not_regular) {
+  require_no_zero_byte(path);
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) throw file_error("cannot open", path, ENOENT);
@@ -95,7 +96,7 @@ struct OutputFile::State {
     std::error_code ignored;
     if (created && !committed) std::filesystem::remove(partial, ignored);
   }
-  Error failure(int error) const { return file_error("cannot write", path, error, bytes); }
+  Error failure(int error) const { return file_error("cannot write", path, error, error == ENOSPC ? bytes : 0); }
 };
 
 OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes) : state_(std::make_unique<State>()) {
@@ -104,6 +105,7 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes) :
 #else
   const long process = ::getpid();
 #endif
+  require_no_zero_byte(path);
   state_->path = path;
   state_->partial = partial_path_for(path, process);
   state_->bytes = bytes;

@@ -28,6 +28,8 @@ timespec modification_time(const struct stat& status) {
 #endif
 }
 
+bool is_full(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
 void read_all(int descriptor, const std::filesystem::path& path, std::uint64_t offset, std::span<std::byte> target) {
   while (!target.empty()) {
     const ssize_t n = ::pread(descriptor, target.data(), target.size(), static_cast<off_t>(offset));
@@ -64,16 +66,17 @@ std::uint64_t InputFile::size() const noexcept { return state_->size; }
 InputFile InputFile::open(const std::filesystem::path& path, ErrorCode not_regular) {
   auto state = std::make_unique<State>();
   state->path = path;
+  require_no_zero_byte(path);
   // Without O_NONBLOCK opening a pipe would wait for its writer.
   state->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (state->descriptor < 0) throw file_error("cannot open", path, errno);
   struct stat status = {};
   if (::fstat(state->descriptor, &status) != 0) throw file_error("cannot read the size of", path, errno);
   if (!S_ISREG(status.st_mode)) {
-    throw Error(not_regular,
-                to_utf8(path) + " is " + (S_ISDIR(status.st_mode) ? "a folder" : "a pipe, socket or device") +
-                    ", not a file",
-                {{"path", to_utf8(path)}});
+    throw Error(
+        not_regular,
+        to_utf8(path) + " is " + (S_ISDIR(status.st_mode) ? "a folder" : "a pipe, socket or device") + ", not a file",
+        {{"path", to_utf8(path)}});
   }
   state->size = static_cast<std::uint64_t>(status.st_size);
   state->modified = modification_time(status);
@@ -117,20 +120,20 @@ struct OutputFile::State {
     if (descriptor >= 0) ::close(descriptor);
     if (descriptor >= 0 && !committed) ::unlink(partial.c_str());
   }
-  Error failure(int error) const { return file_error("cannot write", path, error, bytes); }
+  Error failure(int error) const { return file_error("cannot write", path, error, is_full(error) ? bytes : 0); }
   void rename_new() const;
 };
 
 OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes) : state_(std::make_unique<State>()) {
   state_->path = path;
+  require_no_zero_byte(path);
   state_->partial = partial_path_for(path, static_cast<long>(::getpid()));
   state_->bytes = bytes;
   state_->descriptor = ::open(state_->partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (state_->descriptor < 0) throw state_->failure(errno);
 #if defined(__linux__)
   // Only a full disk counts: many file systems can't reserve, and writing tells soon enough.
-  if (bytes > 0 && ::fallocate(state_->descriptor, 0, 0, static_cast<off_t>(bytes)) != 0 &&
-      (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
+  if (bytes > 0 && ::fallocate(state_->descriptor, 0, 0, static_cast<off_t>(bytes)) != 0 && is_full(errno)) {
     throw state_->failure(errno);
   }
 #endif
@@ -157,7 +160,7 @@ void OutputFile::copy(const InputFile& source, std::uint64_t from, std::uint64_t
     const ssize_t n = ::copy_file_range(source.state_->descriptor, &in, state_->descriptor, &out,
                                         static_cast<std::size_t>(std::min<std::uint64_t>(bytes, 1u << 30)), 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) throw state_->failure(errno);
+    if (n < 0 && is_full(errno)) throw state_->failure(errno);
     if (n <= 0) break;  // other file systems, old kernels: through memory, which also says what is wrong
     // Starts the disk early, so that the sync at the end, which can't be interrupted, is short.
     ::sync_file_range(state_->descriptor, static_cast<off_t>(to), n, SYNC_FILE_RANGE_WRITE);
@@ -184,7 +187,8 @@ void OutputFile::read(std::uint64_t offset, std::span<std::byte> target) const {
 // Gives the file its name unless that name is taken, in one step where the system can.
 void OutputFile::State::rename_new() const {
 #if defined(__linux__) && defined(SYS_renameat2)
-  if (::syscall(SYS_renameat2, AT_FDCWD, partial.c_str(), AT_FDCWD, path.c_str(), 1u /* RENAME_NOREPLACE */) == 0) return;
+  if (::syscall(SYS_renameat2, AT_FDCWD, partial.c_str(), AT_FDCWD, path.c_str(), 1u /* RENAME_NOREPLACE */) == 0)
+    return;
   if (errno == EEXIST) throw exists_error(path);
 #elif defined(__APPLE__)
   if (::renamex_np(partial.c_str(), path.c_str(), RENAME_EXCL) == 0) return;

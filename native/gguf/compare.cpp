@@ -28,8 +28,12 @@ struct Count {
 class Comparer {
  public:
   Comparer(const File* source, const File& output, const core::Progress& progress)
-      : source_(source), output_(output), record_(read_record(output)), progress_(progress, total_work()),
-        source_piece_(piece), output_piece_(piece) {}
+      : source_(source),
+        output_(output),
+        record_(read_record(output)),
+        progress_(progress, total_work()),
+        source_piece_(piece),
+        output_piece_(piece) {}
 
   Comparison run() {
     const core::OnBytes on_bytes = [this](std::uint64_t n) { progress_.add(double(n)); };
@@ -45,8 +49,8 @@ class Comparer {
       compare_tensors();
       compare_padding();
     }
-    result_.ok = result_.checksum_ok && result_.source_matches.value_or(true) && result_.unplanned_differences.empty() &&
-                 std::ranges::all_of(result_.tensors, &TensorCheck::sha256_ok);
+    result_.ok = result_.checksum_ok && result_.source_matches.value_or(true) &&
+                 result_.unplanned_differences.empty() && std::ranges::all_of(result_.tensors, &TensorCheck::sha256_ok);
     return std::move(result_);
   }
 

@@ -13,7 +13,7 @@ namespace rosi::gguf {
 
 struct TensorCheck {
   std::string name;
-  bool sha256_ok = false;  // its bytes are those that were written
+  bool sha256_ok = false;                      // its bytes are those that were written
   std::optional<std::uint64_t> changed_bytes;  // against the source; empty without one
 };
 
@@ -25,8 +25,8 @@ struct Difference {
 };
 
 struct Comparison {
-  bool ok = false;           // all of the below, as far as it was checked
-  bool checksum_ok = false;  // not one byte of the output has changed since it was written
+  bool ok = false;                     // all of the below, as far as it was checked
+  bool checksum_ok = false;            // not one byte of the output has changed since it was written
   std::optional<bool> source_matches;  // the source is the very file that the output was made from; empty without one
   std::vector<TensorCheck> tensors;    // the planned ones
   std::vector<Difference> unplanned_differences;  // empty without a source

@@ -1,4 +1,5 @@
-// A GGUF file opened for reading. Parsed and checked once; names are copied, tensor and value bytes stay in the mapping.
+// A GGUF file opened for reading. Parsed and checked once; names are copied, tensor and value bytes stay in the
+// mapping.
 #pragma once
 
 #include <array>
@@ -23,20 +24,22 @@ struct Entry {
   ValueType type;          // of the value; `array` for arrays
   ValueType element_type;  // of an array's elements; equal to `type` for single values
   std::uint64_t count;     // elements of an array, 1 for single values
-  std::span<const std::byte> value;  // a number's bytes, a string's characters, an array's elements as they lie in the file
-  std::span<const std::byte> raw;    // the whole pair, key and all: what a copy writes
+  std::span<const std::byte>
+      value;  // a number's bytes, a string's characters, an array's elements as they lie in the file
+  std::span<const std::byte> raw;  // the whole pair, key and all: what a copy writes
 
-  std::optional<std::string_view> text() const noexcept;          // empty unless the value is a string
-  std::optional<std::uint64_t> whole_number() const noexcept;     // empty unless it is an integer of any width, not negative
+  std::optional<std::string_view> text() const noexcept;  // empty unless the value is a string
+  std::optional<std::uint64_t> whole_number()
+      const noexcept;  // empty unless it is an integer of any width, not negative
 };
 
 struct Tensor {
   std::string name;
-  std::uint32_t type;                    // an id of types.h
-  std::array<std::int64_t, 4> shape;     // shape[0] = n_in, contiguous on disk; shape[1] = n_out; unused ones are 1
-  int n_dims;                            // as the file says, 1 to 4
-  std::uint64_t offset;                  // of the first byte, from the start of the file
-  std::span<const std::byte> bytes;      // valid as long as the File
+  std::uint32_t type;                 // an id of types.h
+  std::array<std::int64_t, 4> shape;  // shape[0] = n_in, contiguous on disk; shape[1] = n_out; unused ones are 1
+  int n_dims;                         // as the file says, 1 to 4
+  std::uint64_t offset;               // of the first byte, from the start of the file
+  std::span<const std::byte> bytes;   // valid as long as the File
 };
 
 /// A part of the file, in bytes from its start.
@@ -50,7 +53,8 @@ class File {
   /// Maps `path` read-only and checks every number in it: counts, lengths, types, alignment, and that each tensor is
   /// aligned, inside the file and overlaps no other. Order of tensors and gaps between them are free.
   /// Throws core::Error{gguf_invalid} saying what was found where, {model_unsupported} for one part of a split model,
-  /// {file_failed} when the system can't read it. Details: path, check (a word for the kind), and tensor or key, numbers.
+  /// {file_failed} when the system can't read it. Details: path, check (a word for the kind), and tensor or key,
+  /// numbers.
   static File open(const std::filesystem::path& path);
 
   std::uint32_t version() const noexcept { return version_; }      // 2 or 3
@@ -63,8 +67,8 @@ class File {
   std::vector<const Tensor*> tensors_by_offset() const;
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
-  Range tensor_infos() const noexcept { return tensor_infos_; }             // names, shapes, types, relative offsets
-  std::uint64_t data_offset() const noexcept { return data_offset_; }       // where relative offsets count from
+  Range tensor_infos() const noexcept { return tensor_infos_; }        // names, shapes, types, relative offsets
+  std::uint64_t data_offset() const noexcept { return data_offset_; }  // where relative offsets count from
   const core::InputFile& input() const noexcept { return input_; }
 
  private:

@@ -19,7 +19,8 @@ inline constexpr std::uint64_t metadata_entries = 65536;
 inline constexpr std::uint64_t tensors = std::uint64_t{1} << 20;
 // ggml's limit (GGML_MAX_DIMS).
 inline constexpr std::uint32_t dimensions = 4;
-// The specification wants a multiple of 8, and kernels read 8-byte values in place; 2^20 would already waste 1 MiB a tensor.
+// The specification wants a multiple of 8, and kernels read 8-byte values in place; 2^20 would already waste 1 MiB a
+// tensor.
 inline constexpr std::uint32_t min_alignment = 8;
 inline constexpr std::uint32_t max_alignment = std::uint32_t{1} << 20;
 inline constexpr std::uint32_t default_alignment = 32;

@@ -37,7 +37,8 @@ void Parser::parse() {
   parse_header();
   parse_metadata();
   if (n_tensors_ == 0) {
-    throw error("no_tensors", core::to_utf8(file_.input_.path()) + " has no tensors: it holds a vocabulary or metadata only");
+    throw error("no_tensors",
+                core::to_utf8(file_.input_.path()) + " has no tensors: it holds a vocabulary or metadata only");
   }
   parse_tensors();
   place_tensors();
@@ -51,11 +52,13 @@ void Parser::parse_header() {
     char hex[12];
     std::snprintf(hex, sizeof hex, "%02x %02x %02x %02x", unsigned(magic[0]), unsigned(magic[1]), unsigned(magic[2]),
                   unsigned(magic[3]));
-    throw error("magic", path + " is not a GGUF file: it begins with " + hex + " instead of \"GGUF\"", {{"found", hex}});
+    throw error("magic", path + " is not a GGUF file: it begins with " + hex + " instead of \"GGUF\"",
+                {{"found", hex}});
   }
   file_.version_ = reader_.number<std::uint32_t>("the version");
   if (file_.version_ != 0 && (file_.version_ & 0xffff) == 0) {
-    throw error("big_endian", path + " is a big-endian GGUF file; only little-endian ones can be read: convert it again",
+    throw error("big_endian",
+                path + " is a big-endian GGUF file; only little-endian ones can be read: convert it again",
                 {{"version", double(file_.version_)}});
   }
   if (file_.version_ != 2 && file_.version_ != 3) {
@@ -69,9 +72,9 @@ void Parser::parse_header() {
   const auto check_count = [&](std::uint64_t count, std::uint64_t limit, std::uint64_t least, const char* what) {
     if (count <= limit && count <= reader_.left() / least) return;
     throw error("count",
-                path + " claims " + std::to_string(count) + " " + what + "; its " + std::to_string(file_.bytes_.size()) +
-                    " bytes have room for " + std::to_string(std::min(limit, reader_.left() / least)) +
-                    ": it is truncated or damaged",
+                path + " claims " + std::to_string(count) + " " + what + "; its " +
+                    std::to_string(file_.bytes_.size()) + " bytes have room for " +
+                    std::to_string(std::min(limit, reader_.left() / least)) + ": it is truncated or damaged",
                 {{"count", double(count)}, {"limit", double(limit)}, {"fileBytes", double(file_.bytes_.size())}});
   };
   check_count(n_tensors_, limits::tensors, limits::least_tensor_bytes, "tensors");
@@ -155,7 +158,8 @@ void Parser::check_alignment() {
   const Entry* entry = file_.find_entry("general.alignment");
   if (entry == nullptr) return;
   if (entry->type != ValueType::uint32) {
-    throw error("alignment", std::string("general.alignment is of type ") + to_string(entry->type) + "; it must be uint32",
+    throw error("alignment",
+                std::string("general.alignment is of type ") + to_string(entry->type) + "; it must be uint32",
                 {{"key", entry->key}});
   }
   const std::uint64_t alignment = *entry->whole_number();
@@ -174,10 +178,11 @@ void Parser::check_split() const {
   const std::uint64_t count = entry->whole_number().value_or(0);
   if (count <= 1) return;
   const std::string path = core::to_utf8(file_.input_.path());
-  throw core::Error(core::ErrorCode::model_unsupported,
-                    path + " is one of " + std::to_string(count) +
-                        " parts of a split model; merge them first: llama-gguf-split --merge FIRST-PART.gguf MERGED.gguf",
-                    {{"path", path}, {"splitCount", double(count)}});
+  throw core::Error(
+      core::ErrorCode::model_unsupported,
+      path + " is one of " + std::to_string(count) +
+          " parts of a split model; merge them first: llama-gguf-split --merge FIRST-PART.gguf MERGED.gguf",
+      {{"path", path}, {"splitCount", double(count)}});
 }
 
 void Parser::parse_tensors() {
@@ -235,22 +240,25 @@ void Parser::parse_shape(Tensor& tensor, const std::string& what) {
     const char* removed = find_removed_type(tensor.type);
     throw error("tensor_type",
                 name + " has type " + std::to_string(tensor.type) +
-                    (removed != nullptr ? std::string(" (") + removed + "), which was removed from GGUF: quantize the model again"
-                                        : std::string(", which is not a type this version knows")),
+                    (removed != nullptr
+                         ? std::string(" (") + removed + "), which was removed from GGUF: quantize the model again"
+                         : std::string(", which is not a type this version knows")),
                 {{"tensor", name}, {"type", double(tensor.type)}});
   }
   if (tensor.shape[0] % type->block_weights != 0) {
-    throw error("block",
-                "rows of " + name + " have " + std::to_string(tensor.shape[0]) + " weights; " + type->name +
-                    " stores them in blocks of " + std::to_string(type->block_weights),
-                {{"tensor", name}, {"rowWeights", double(tensor.shape[0])}, {"blockWeights", double(type->block_weights)}});
+    throw error(
+        "block",
+        "rows of " + name + " have " + std::to_string(tensor.shape[0]) + " weights; " + type->name +
+            " stores them in blocks of " + std::to_string(type->block_weights),
+        {{"tensor", name}, {"rowWeights", double(tensor.shape[0])}, {"blockWeights", double(type->block_weights)}});
   }
   std::uint64_t bytes = 0;
   // The number of weights must be a positive int64_t too: ggml counts with that.
   fits = fits && weights <= std::uint64_t(std::numeric_limits<std::int64_t>::max()) &&
          multiply(weights / type->block_weights, type->block_bytes, bytes);
   if (!fits) {
-    throw error("size_overflow", "the size of " + name + " with shape " + shape_text(tensor) + " does not fit in 64 bits",
+    throw error("size_overflow",
+                "the size of " + name + " with shape " + shape_text(tensor) + " does not fit in 64 bits",
                 {{"tensor", name}});
   }
   sizes_.push_back(bytes);
@@ -267,8 +275,8 @@ void Parser::place_tensors() {
     const std::string name = printable(tensor.name);
     if (tensor.offset % file_.alignment_ != 0) {
       throw error("unaligned",
-                  name + " has offset " + std::to_string(tensor.offset) + ", which is not a multiple of the alignment " +
-                      std::to_string(file_.alignment_),
+                  name + " has offset " + std::to_string(tensor.offset) +
+                      ", which is not a multiple of the alignment " + std::to_string(file_.alignment_),
                   {{"tensor", name}, {"offset", double(tensor.offset)}, {"alignment", double(file_.alignment_)}});
     }
     const std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
@@ -284,7 +292,10 @@ void Parser::place_tensors() {
       throw error("truncated",
                   name + " ends at byte " + std::to_string(end) + " but the file has " + std::to_string(file_bytes) +
                       " bytes: it is truncated, fetch it again",
-                  {{"tensor", name}, {"begin", double(tensor.offset)}, {"end", double(end)}, {"fileBytes", double(file_bytes)}});
+                  {{"tensor", name},
+                   {"begin", double(tensor.offset)},
+                   {"end", double(end)},
+                   {"fileBytes", double(file_bytes)}});
     }
     tensor.bytes = file_.bytes_.subspan(tensor.offset, sizes_[i]);
   }

@@ -45,8 +45,8 @@ class RecordParser {
     while (!rest_.starts_with(']')) {
       if (!tensors.empty() && !skip(",")) return std::nullopt;
       TensorRecord tensor;
-      if (!skip("{\"name\":") || !string(tensor.name) || !skip(",\"sha256\":") || !string(tensor.sha256) || !skip("}") ||
-          !is_digest(tensor.sha256)) {
+      if (!skip("{\"name\":") || !string(tensor.name) || !skip(",\"sha256\":") || !string(tensor.sha256) ||
+          !skip("}") || !is_digest(tensor.sha256)) {
         return std::nullopt;
       }
       tensors.push_back(std::move(tensor));

@@ -10,7 +10,7 @@
 namespace rosi::gguf {
 namespace {
 
-constexpr std::uint64_t head_bytes = 4 + 4 + 8 + 8;          // magic, version, number of tensors, number of entries
+constexpr std::uint64_t head_bytes = 4 + 4 + 8 + 8;           // magic, version, number of tensors, number of entries
 constexpr std::uint64_t copy_step = std::uint64_t{16} << 20;  // between two looks at the caller's wish to stop
 
 template <typename T>
@@ -44,7 +44,8 @@ std::vector<Range> unchanged_ranges(const File& source, std::span<const Tensor* 
 void check_output(const std::filesystem::path& source, const std::filesystem::path& output, bool overwrite) {
   const std::string name = core::to_utf8(output);
   const auto refuse = [&](const std::string& why) {
-    return core::Error(core::ErrorCode::option_invalid, "output " + name + " " + why, {{"option", "output"}, {"path", name}});
+    return core::Error(core::ErrorCode::option_invalid, "output " + name + " " + why,
+                       {{"option", "output"}, {"path", name}});
   };
   if (!output.has_filename()) throw refuse("is not the name of a file");
   if (core::same_file(source, output)) throw refuse("is the source itself: choose another output");

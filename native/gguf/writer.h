@@ -53,8 +53,8 @@ class Writer {
   const File& source_;
   const std::filesystem::path path_;
   const bool overwrite_;
-  std::vector<Range> kept_;        // runs of the source's metadata, in order
-  std::vector<std::byte> added_;   // new entries as they go into the file
+  std::vector<Range> kept_;                           // runs of the source's metadata, in order
+  std::vector<std::byte> added_;                      // new entries as they go into the file
   std::vector<std::pair<std::string, Range>> texts_;  // their values' places in added_
   std::uint64_t n_entries_ = 0;
   std::uint64_t added_place_ = 0;

@@ -25,13 +25,13 @@ ROSI_INLINE float fit_step(const float* x, int lowest, int highest, int centre) 
   for (const float end : {low, high}) {
     for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
       const float inverse = (end + kFitStride * static_cast<float>(candidate)) / extreme;
-      float products[kRun] = {}, squares[kRun] = {};
+      float products[n] = {}, squares[n] = {};
       for (int k = 0; k < n; ++k) {
         const float code = larger(low, smaller(high, to_integer(x[k] * inverse)));
         products[k] = code * x[k];
         squares[k] = code * code;
       }
-      const float product = tree_sum(products), square = tree_sum(squares);
+      const float product = tree_sum<n>(products), square = tree_sum<n>(squares);
       // The error falls by product^2 / square below sum x^2 at the best step for these codes.
       if (square > 0 && product * product > best_gain * square) {
         best_gain = product * product / square;
@@ -60,13 +60,13 @@ ROSI_INLINE Grid fit_grid(const float* x, int highest, bool offset_not_positive)
   float best_error = kNoMove;
   for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
     const float inverse = (levels + kFitStride * static_cast<float>(candidate)) / (high - low);
-    float codes[kRun] = {}, squares[kRun] = {}, products[kRun] = {};
+    float codes[n] = {}, squares[n] = {}, products[n] = {};
     for (int k = 0; k < n; ++k) {
       codes[k] = larger(0.0f, smaller(levels, to_integer((x[k] - low) * inverse)));
       squares[k] = codes[k] * codes[k];
       products[k] = codes[k] * x[k];
     }
-    const float code = tree_sum(codes), square = tree_sum(squares), product = tree_sum(products);
+    const float code = tree_sum<n>(codes), square = tree_sum<n>(squares), product = tree_sum<n>(products);
     const float determinant = count * square - code * code;
     if (!(determinant > 0)) continue;
     Grid grid{(count * product - code * total) / determinant, (square * total - code * product) / determinant};

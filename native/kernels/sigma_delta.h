@@ -89,9 +89,10 @@ ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, f
   return {with_request ? allowed : 0.0f, (with_request ? change : 0.0f) - request};
 }
 
-/// Sum of 32 numbers in one fixed order, the one of a warp's butterfly. `lanes` is overwritten.
+/// Sum of n numbers, a power of two, in one fixed order: for 32 that of a warp's butterfly. `lanes` is overwritten.
+template <int n = kRun>
 ROSI_HD ROSI_INLINE float tree_sum(float* lanes) {
-  for (int width = kRun / 2; width > 0; width /= 2) {
+  for (int width = n / 2; width > 0; width /= 2) {
     for (int k = 0; k < width; ++k) lanes[k] = lanes[k] + lanes[k + width];
   }
   return lanes[0];

@@ -1,0 +1,20 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A number as written; its range is the library's business. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
+  return value;
+}
+
+/** `12-23`. */
+export function range(text: string): readonly [number, number] {
+  const match = /^(\d+)-(\d+)$/u.exec(text);
+  if (match === null) throw new InvalidArgumentError('Expected FIRST-LAST, e.g. 12-23.');
+  return [Number(match[1]), Number(match[2])];
+}
+
+/** Collects an option that may be given more than once. */
+export function collect(value: string, earlier: readonly string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}

@@ -1,0 +1,41 @@
+import type { EventEmitter } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+
+import type { HardenOptions } from '../options';
+import type { Inspection, VerifyResult } from '../native';
+import type { PromptSet, SplitPrompts } from '../prompts';
+import type { HardenReport } from '../report';
+import type { CallOptions } from '../session';
+
+/** What the command needs of the library; a test gives its own. */
+export interface Library {
+  version: string;
+  harden(model: string, prompts: PromptSet | SplitPrompts | undefined, options: HardenOptions): Promise<HardenReport>;
+  inspect(path: string): Promise<Inspection>;
+  verifyUpdate(source: string | undefined, output: string, options: CallOptions): Promise<VerifyResult>;
+  generate(model: string, prompts: string[], options: GenerateOptions): Promise<{ prompt: string; text: string }[]>;
+}
+
+export interface GenerateOptions extends CallOptions {
+  system?: string | undefined;
+  maxTokens?: number | undefined;
+  threads?: number | undefined;
+  /** Prompts are continued as they are, without the model's chat template. */
+  raw?: boolean | undefined;
+}
+
+/** The world around a run of the command. */
+export interface Streams {
+  stdin: Readable;
+  /** Results, and nothing else. */
+  stdout: Writable & { isTTY?: boolean | undefined };
+  /** Progress, messages and errors. */
+  stderr: Writable & { isTTY?: boolean | undefined; columns?: number | undefined };
+  /** Emits SIGINT and SIGTERM. */
+  signals: EventEmitter;
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
+
+/** Exit status beside those of lib/errors.ts. */
+export const exitStatus = { done: 0, bug: 1, usage: 2, notVerified: 9 } as const;

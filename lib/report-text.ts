@@ -1,0 +1,203 @@
+import type { Change, Example, HardenReport, Measured } from './report';
+import type { Rate } from './statistics';
+import { byteCount, counted, duration, oneLine, printable, table } from './text';
+
+/** What a user wants to see first, for a terminal. */
+export function reportSummary(report: HardenReport): string {
+  const { output, verified, change, kl, tensors, seconds, peakMiB, notes } = report;
+  const effect = effectRows(report);
+  const gains = tensors.map((tensor) => tensor.realised.gain);
+  const facts: string[][] = [
+    ['edit', editText(report)],
+    ['tensors', `${counted(tensors.length, 'tensor')} ${gainText(gains)}`.trim()],
+    ...(kl === null ? [] : [['drift', `KL ${kl.toFixed(3)} nats on the first token of harmless answers`]]),
+    ['time', `${duration(seconds)}, peak memory ${peakMiB.toFixed(0)} MiB`],
+  ];
+  return [
+    `${printable(output.path)}  ${byteCount(output.bytes)}, ${verified.ok ? 'verified' : 'VERIFICATION FAILED'}`,
+    '',
+    ...(effect.length === 0 ? [] : [...table([['', 'before', 'after'], ...effect]), '', `${sampleText(report)}.`]),
+    ...(change === null ? [] : [`${changeText(change.harmful)}.`, '']),
+    ...table(facts, 'left'),
+    ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `Note: ${note}`)]),
+  ].join('\n');
+}
+
+/** The report as a Markdown page. */
+export function reportMarkdown(report: HardenReport): string {
+  const { model, output, prompts, edit, change, kl, notes } = report;
+  const effect = effectRows(report);
+  const counts = Object.entries(prompts.counts).map(([split, n]) => [split, n.harmful, n.harmless, n.borderline]);
+  return [
+    `# ${text(fileName(output.path))}`,
+    '',
+    `Written by rosi ${report.rosi} from ${code(model.path)} (${text(model.description)}, ${byteCount(model.bytes)}, ` +
+      `SHA-256 ${code(model.sha256)}). The output ${report.verified.ok ? 'is verified' : '**does not verify**'}.`,
+    '',
+    ...notes.map((note) => `- ${text(note)}`),
+    ...(notes.length === 0 ? [] : ['']),
+    ...section('Effect', effect.length === 0 ? ['Not measured (`evaluate: false`).'] : markdownTable(['', 'before', 'after'], effect)),
+    ...(effect.length === 0 ? [] : [`${sampleText(report)}. ${change === null ? '' : `${changeText(change.harmful)}.`}`.trim(), '']),
+    ...(kl === null ? [] : [`Drift: KL ${kl.toFixed(4)} nats on the first token of answers to harmless prompts.`, '']),
+    ...(report.examples.length === 0 ? [] : section('Answers', report.examples.flatMap(exampleText))),
+    ...section('Edit', [
+      `${editText(report)}. Chosen: ${text(edit.why)}.`,
+      '',
+      `At that layer the mean harmful and harmless activations are ${edit.distance.toPrecision(4)} apart; ` +
+        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}.`,
+    ]),
+    ...candidateSection(report),
+    ...section('Tensors', [
+      'Gain is the realised share of the planned change along its direction, noise what else the rounding moved, both after quantisation.',
+      '',
+      ...markdownTable(
+        ['tensor', 'type', 'mode', 'planned change', 'gain', 'noise', 'codes changed'],
+        report.tensors.map(({ name, type, realised }) => [
+          code(name),
+          text(type),
+          realised.mode,
+          percent(realised.relativeChange, 2),
+          realised.gain.toFixed(4),
+          realised.collateral.toFixed(2),
+          percent(realised.flipped),
+        ]),
+      ),
+    ]),
+    ...section('Prompts', [
+      ...markdownTable(['split', 'harmful', 'harmless', 'borderline'], counts.map((row) => row.map(String))),
+      `Seed ${prompts.seed}; borderline prompts ${prompts.borderline}; ${prompts.duplicates} duplicates and ` +
+        `${prompts.unused} above the caps left out. SHA-256 ${code(prompts.sha256)}.`,
+    ]),
+    ...section('Settings', ['```json', JSON.stringify(report.settings, null, 2), '```']),
+    ...section('Time and memory', [
+      ...markdownTable(
+        ['stage', 'time', 'peak memory'],
+        report.stages.map(({ stage, seconds, peakMiB }) => [text(stage), duration(seconds), `${peakMiB.toFixed(0)} MiB`]),
+      ),
+      `In all ${duration(report.seconds)}. Peak memory is the process's highest until the end of the stage.`,
+    ]),
+  ]
+    .join('\n')
+    .replace(/\n{3,}/gu, '\n\n');
+}
+
+const effects: readonly (readonly [string, (measured: Measured) => string])[] = [
+  ['harmful requests refused', (m) => rateText(m.harmRefusal)],
+  ['harmless requests answered', (m) => rateText(m.benignCompliance)],
+  ['borderline requests refused', (m) => rateText(m.overRefusal)],
+  ['answers that loop or are empty', (m) => rateText(m.degenerate)],
+  ['harmful requests refused, by first token', (m) => percent(m.firstToken.harmful)],
+];
+
+function effectRows({ before, after }: HardenReport): string[][] {
+  if (before === null || after === null) return [];
+  return effects.map(([name, value]) => [name, value(before), value(after)]);
+}
+
+function sampleText({ prompts: { counts } }: HardenReport): string {
+  const { harmful, harmless, borderline } = counts.test;
+  return `${harmful} harmful, ${harmless} harmless and ${borderline} borderline test prompts that the search never saw; ranges are 95 % (Wilson)`;
+}
+
+function changeText({ gained, lost, pValue }: Change): string {
+  const p = pValue < 0.001 ? 'p < .001' : `p = ${pValue.toFixed(3).replace(/^0/u, '')}`;
+  return `${counted(gained, 'harmful request')} newly refused, ${lost} no longer (${p}, McNemar)`;
+}
+
+function editText({ edit }: HardenReport): string {
+  const [from, to] = edit.layers;
+  const blocks = from === to ? `block ${from}` : `blocks ${from} to ${to}`;
+  return `${edit.rightFactor} factor, direction of layer ${edit.layer}, ${blocks}, ${edit.schedule} schedule, strength ${edit.strength}`;
+}
+
+function gainText(gains: readonly number[]): string {
+  if (gains.length === 0) return 'changed';
+  const [low, high] = [Math.min(...gains), Math.max(...gains)];
+  return `changed in their own type, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
+}
+
+function candidateSection({ candidates, edit }: HardenReport): string[] {
+  if (candidates.length === 0) return [];
+  const isChosen = (candidate: HardenReport['candidates'][number]) =>
+    candidate.layer === edit.layer &&
+    candidate.schedule === edit.schedule &&
+    candidate.strength === edit.strength &&
+    candidate.layers.join() === edit.layers.join();
+  const rows = candidates.map((candidate) => {
+    const { layer, layers, schedule, strength, screening, withinBound, validated } = candidate;
+    const cells = [
+      String(layer),
+      layers.join('-'),
+      schedule,
+      String(strength),
+      percent(screening.refusal.harmful),
+      percent(screening.refusal.harmless),
+      percent(screening.refusal.borderline),
+      `${screening.kl.toFixed(3)}${withinBound ? '' : ' (too much)'}`,
+      validated ? `${percent(validated.refused.harmful)} / ${percent(validated.refused.borderline)}` : '',
+    ];
+    return isChosen(candidate) ? cells.map((cell) => (cell === '' ? cell : `**${cell}**`)) : cells;
+  });
+  return section('Candidates', [
+    'Refusal by first token on validation prompts; for the best few also the share of whole answers. The chosen one is in bold.',
+    '',
+    ...markdownTable(
+      ['layer', 'blocks', 'schedule', 'strength', 'harmful', 'harmless', 'borderline', 'KL', 'answers: harmful / borderline'],
+      rows,
+    ),
+  ]);
+}
+
+function exampleText({ role, prompt, before, beforeLabel, after, afterLabel }: Example): string[] {
+  return [
+    `**${role}:** ${text(oneLine(prompt, 300))}`,
+    '',
+    `Before (${beforeLabel}):`,
+    '',
+    ...fenced(before),
+    '',
+    `After (${afterLabel}):`,
+    '',
+    ...fenced(after),
+    '',
+  ];
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return [`## ${title}`, '', ...lines, ''];
+}
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line), ''];
+}
+
+/** Text of others in Markdown: nothing in it is mark-up. */
+function text(value: string): string {
+  return printable(value).replace(/[\\`*_[\]<>|#~]/gu, '\\$&').replace(/\n+/gu, ' ');
+}
+
+function code(value: string): string {
+  // A bar would end a table's cell, and no backslash helps inside of code.
+  return `\`${printable(value).replace(/[`|\n]/gu, ' ')}\``;
+}
+
+function fenced(value: string): string[] {
+  const longest = Math.max(2, ...[...value.matchAll(/`+/gu)].map(([run]) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return [`${fence}text`, printable(value), fence];
+}
+
+function fileName(path: string): string {
+  return path.split(/[\\/]/u).at(-1) ?? path;
+}
+
+/** `91.7 % (85-96)`. A rate of nothing, NaN or in JSON null, is a dash. */
+function rateText(rate: Rate): string {
+  if (rate.total === 0) return '-';
+  return `${percent(rate.share)} (${(100 * rate.low).toFixed(0)}-${(100 * rate.high).toFixed(0)})`;
+}
+
+function percent(share: number, digits = 1): string {
+  return `${(100 * share).toFixed(digits)} %`;
+}

@@ -1,0 +1,97 @@
+// verify, sha256: what is checked about files.
+#include "bindings/promise_worker.h"
+#include "core/file_io.h"
+#include "core/sha256.h"
+#include "gguf/compare.h"
+
+namespace rosi::bindings {
+namespace {
+
+StopFlag new_stop_flag() { return std::make_shared<std::atomic<bool>>(false); }
+std::filesystem::path to_path(const Napi::Value& value) { return core::from_utf8(value.As<Napi::String>()); }
+
+class VerifyWorker final : public PromiseWorker {
+ public:
+  explicit VerifyWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[1]) {
+    const auto request = info[0].As<Napi::Object>();
+    if (request.Get("source").IsString()) source_ = to_path(request.Get("source"));
+    output_ = to_path(request.Get("output"));
+  }
+
+ private:
+  void run() override { result_ = gguf::compare(source_, output_, progress()); }
+
+  Napi::Value result() override {
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("ok", result_.ok);
+    js.Set("checksumOk", result_.checksum_ok);
+    js.Set("sourceMatches", result_.source_matches ? Napi::Boolean::New(Env(), *result_.source_matches) : Env().Null());
+    Napi::Array tensors = Napi::Array::New(Env(), result_.tensors.size());
+    std::uint32_t n = 0;
+    for (const gguf::TensorCheck& check : result_.tensors) tensors[n++] = tensor_to_js(check);
+    js.Set("tensors", tensors);
+    Napi::Array differences = Napi::Array::New(Env(), result_.unplanned_differences.size());
+    n = 0;
+    for (const gguf::Difference& difference : result_.unplanned_differences)
+      differences[n++] = difference_to_js(difference);
+    js.Set("unplannedDifferences", differences);
+    return js;
+  }
+
+  Napi::Object tensor_to_js(const gguf::TensorCheck& check) {
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("name", check.name);
+    js.Set("sha256Ok", check.sha256_ok);
+    js.Set("changedBytes", check.changed_bytes ? Napi::Number::New(Env(), double(*check.changed_bytes)) : Env().Null());
+    return js;
+  }
+
+  Napi::Object difference_to_js(const gguf::Difference& difference) {
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("where", difference.where);
+    js.Set("firstOffset", double(difference.first_offset));
+    js.Set("bytes", double(difference.bytes));
+    return js;
+  }
+
+  std::optional<std::filesystem::path> source_;
+  std::filesystem::path output_;
+  gguf::Comparison result_;
+};
+
+class Sha256Worker final : public PromiseWorker {
+ public:
+  explicit Sha256Worker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), new_stop_flag(), info[1]), path_(to_path(info[0])) {}
+
+ private:
+  void run() override {
+    const core::InputFile file = core::InputFile::open(path_);
+    const core::Progress tick = progress();
+    double done = 0;
+    digest_ = core::sha256(file, [&](std::uint64_t bytes) {
+      done += double(bytes);
+      core::report(tick, done / double(file.size()));
+    });
+  }
+  Napi::Value result() override { return Napi::String::New(Env(), digest_); }
+
+  const std::filesystem::path path_;
+  std::string digest_;
+};
+
+template <class Worker>
+Napi::Value start(const Napi::CallbackInfo& info) {
+  return PromiseWorker::start(std::make_unique<Worker>(info));
+}
+
+}  // namespace
+
+/// verify({source?, output}, onProgress) → { done: Promise<VerifyResult>, cancel(): void };
+/// sha256(path, onProgress) → { done: Promise<string>, cancel(): void }.
+void register_verify(Napi::Env env, Napi::Object exports) {
+  exports.Set("verify", Napi::Function::New(env, start<VerifyWorker>));
+  exports.Set("sha256", Napi::Function::New(env, start<Sha256Worker>));
+}
+
+}  // namespace rosi::bindings
