@@ -7,6 +7,7 @@
 #include "kernels/refit.h"
 #include "kernels/repack.h"
 #include "kernels/tensor_view.h"
+#include "kernels/types.h"
 
 namespace rosi::bindings {
 namespace {
@@ -91,7 +92,7 @@ Napi::Value quantize(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   const auto values = to_floats(info[1]);
   const std::size_t row = kernels::row_bytes(tensor.type, tensor.n_in);
-  kernels::check_tensor(0, tensor.n_in, tensor.n_out, tensor.bytes.size());
+  kernels::check_tensor(kernels::kF32, tensor.n_in, tensor.n_out, tensor.bytes.size());
   auto bytes = Napi::Uint8Array::New(info.Env(), row * static_cast<std::size_t>(tensor.n_out));
   for (std::int64_t i = 0; i < tensor.n_out; ++i) {
     kernels::quantize_row(tensor.type, values.data() + i * tensor.n_in,
