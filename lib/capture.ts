@@ -45,14 +45,20 @@ export async function captureActivations(
     }),
   );
   const names = writers.map((writer) => writer.name);
-  const { nLayer, dModel, streams, inputs } = await session.capture(tokens, { streams: true, writers: names, positions });
+  const { nLayer, dModel, streams, inputs } = await session.capture(tokens, {
+    streams: true,
+    writers: names,
+    positions,
+  });
   const slice = (data: Float32Array, width: number, first: number, count: number): Rows => ({
     count,
     width,
     data: data.subarray(first * width, (first + count) * width),
   });
   const byRole = (data: Float32Array, width: number) =>
-    Object.fromEntries(roles.map((role) => [role, slice(data, width, offset(prompts, role), prompts[role].length)])) as Record<Role, Rows>;
+    Object.fromEntries(
+      roles.map((role) => [role, slice(data, width, offset(prompts, role), prompts[role].length)]),
+    ) as Record<Role, Rows>;
   const activations: Activations = {
     nLayer,
     dModel,
@@ -65,7 +71,9 @@ export async function captureActivations(
     ),
   };
   if (options.system !== undefined) {
-    const prompted = (['harmful', 'harmless'] as const).flatMap((role) => prompts[role].map((p) => session.encode(p, options.system)));
+    const prompted = (['harmful', 'harmless'] as const).flatMap((role) =>
+      prompts[role].map((p) => session.encode(p, options.system)),
+    );
     const again = await session.capture(prompted, { streams: true, writers: [] }, 'capture with system prompt');
     const nHarmful = prompts.harmful.length;
     activations.streams.harmful = slice(again.streams, nLayer * dModel, 0, nHarmful);

@@ -39,7 +39,9 @@ function isScriptSalad(text: string): boolean {
   const found = new Set<number>();
   let changes = 0;
   for (const [stretch] of text.matchAll(/[\p{L}\p{M} ]+/gu)) {
-    const sequence = [...stretch.matchAll(/\p{L}/gu)].map(([letter]) => scripts.findIndex((script) => script.test(letter)));
+    const sequence = [...stretch.matchAll(/\p{L}/gu)].map(([letter]) =>
+      scripts.findIndex((script) => script.test(letter)),
+    );
     for (const script of sequence) found.add(script);
     changes += sequence.filter((script, i) => i > 0 && script !== sequence[i - 1]).length;
   }

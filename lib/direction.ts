@@ -22,7 +22,9 @@ export function directionAt(activations: Activations, layer: number): Direction 
   const distance = Math.hypot(...difference);
   const vector = Float32Array.from(difference, (value) => (distance > 0 ? value / distance : 0));
   const project = ({ count, width, data }: { count: number; width: number; data: Float32Array }) =>
-    Array.from({ length: count }, (_, i) => dot(data.subarray(i * width + layer * dModel, i * width + (layer + 1) * dModel), vector));
+    Array.from({ length: count }, (_, i) =>
+      dot(data.subarray(i * width + layer * dModel, i * width + (layer + 1) * dModel), vector),
+    );
   return { layer, vector, distance, auroc: auroc(project(streams.harmful), project(streams.harmless)) };
 }
 
@@ -30,7 +32,11 @@ export function directionAt(activations: Activations, layer: number): Direction 
  * Share of the push that each layer carries under the `profile` schedule: it grows with depth as the separation of the
  * classes along `direction` does. [nLayer], sums to 1 over `layers`.
  */
-export function separationProfile(activations: Activations, direction: Direction, layers: readonly [number, number]): Float64Array {
+export function separationProfile(
+  activations: Activations,
+  direction: Direction,
+  layers: readonly [number, number],
+): Float64Array {
   const { dModel, nLayer, streams } = activations;
   const shares = new Float64Array(nLayer);
   let before = 0;

@@ -85,7 +85,11 @@ function measure(
     for (const token of refusal) share += Math.exp(row[token]! - norm);
     shares[role].push(share);
     if (role !== 'harmless') return;
-    if (isOriginal) original.set(i, row.map((value) => value - norm));
+    if (isOriginal)
+      original.set(
+        i,
+        row.map((value) => value - norm),
+      );
     else kls.push(divergence(original.get(i)!, row, norm));
   });
   const refusalOf = (role: Role) => (shares[role].length === 0 ? 0 : mean(shares[role]));

@@ -32,7 +32,15 @@ export async function rightFactorsOf(
   const { rightFactor, rho, threads, signal } = options;
   const tick = ticker(options, 'factors', writers.length, 'tensors');
   const rows = rightFactor.startsWith('mean-row')
-    ? await runTask(() => native.meanRows(model, writers.map((writer) => writer.name), tick), signal)
+    ? await runTask(
+        () =>
+          native.meanRows(
+            model,
+            writers.map((writer) => writer.name),
+            tick,
+          ),
+        signal,
+      )
     : undefined;
   const factors: WriterFactor[] = [];
   for (const [i, writer] of writers.entries()) {
@@ -47,7 +55,10 @@ export async function rightFactorsOf(
       right = mean.map((value) => value / norm);
     } else {
       const kept = concatenate([inputs.harmless, inputs.borderline, inputs.positions]);
-      right = await runTask(() => native.gatedFactor({ kept: kept.data, keptCount: kept.count, mean, rho, threads }), signal);
+      right = await runTask(
+        () => native.gatedFactor({ kept: kept.data, keptCount: kept.count, mean, rho, threads }),
+        signal,
+      );
     }
     factors.push({ writer, right, response: dot(right, mean) });
     tick((i + 1) / writers.length);

@@ -60,7 +60,9 @@ export async function harden(
     const updates = scaled(unitUpdate(activations, direction, factors, settings.rightFactor, edit), edit.strength);
     const plan = JSON.stringify({ rightFactor: settings.rightFactor, rho: settings.rho, ...edit, seed: settings.seed });
     const before = settings.evaluate
-      ? await clock.time('evaluate', () => behaviour(session, sample.test, { maxTokens: settings.maxTokens, stage: 'evaluate', note: 'before' }))
+      ? await clock.time('evaluate', () =>
+          behaviour(session, sample.test, { maxTokens: settings.maxTokens, stage: 'evaluate', note: 'before' }),
+        )
       : null;
     const written = await clock.time('update', () =>
       runTask(
@@ -81,18 +83,42 @@ export async function harden(
     );
     const kl = settings.evaluate ? await clock.time('evaluate', () => Screen.open(session, sample.test)) : null;
     session.close();
-    const after = settings.evaluate ? await clock.time('evaluate', () => evaluateFile(settings.output, sample.test, settings, kl!)) : null;
+    const after = settings.evaluate
+      ? await clock.time('evaluate', () => evaluateFile(settings.output, sample.test, settings, kl!))
+      : null;
     const verified = await clock.time('verify', () => verifyUpdate(model, settings.output, settings));
-    return makeReport({ model, settings, info: session.info, sample, search, edit, direction, written, before, after, verified, clock });
+    return makeReport({
+      model,
+      settings,
+      info: session.info,
+      sample,
+      search,
+      edit,
+      direction,
+      written,
+      before,
+      after,
+      verified,
+      clock,
+    });
   } finally {
     session.close();
   }
 }
 
-async function evaluateFile(output: string, prompts: Parameters<typeof behaviour>[1], settings: ReturnType<typeof resolveOptions>, screen: Screen) {
+async function evaluateFile(
+  output: string,
+  prompts: Parameters<typeof behaviour>[1],
+  settings: ReturnType<typeof resolveOptions>,
+  screen: Screen,
+) {
   const hardened = await ModelSession.open(output, settings);
   try {
-    const answers = await behaviour(hardened, prompts, { maxTokens: settings.maxTokens, stage: 'evaluate', note: 'after' });
+    const answers = await behaviour(hardened, prompts, {
+      maxTokens: settings.maxTokens,
+      stage: 'evaluate',
+      note: 'after',
+    });
     return { ...answers, screening: await screen.compare(hardened), baseline: screen.baseline };
   } finally {
     hardened.close();
@@ -108,7 +134,11 @@ export function inspect(path: string): Promise<Inspection> {
  * Checks a hardened file: its own checksum, and with `source` that it differs from it in the planned tensors and the
  * `rosi.*` keys alone.
  */
-export function verifyUpdate(source: string | undefined, output: string, options: CallOptions = {}): Promise<VerifyResult> {
+export function verifyUpdate(
+  source: string | undefined,
+  output: string,
+  options: CallOptions = {},
+): Promise<VerifyResult> {
   return runTask(() => native.verify({ source, output }, ticker(options, 'verify')), options.signal);
 }
 
@@ -116,7 +146,11 @@ export function verifyUpdate(source: string | undefined, output: string, options
 export async function generate(
   model: string,
   prompts: string[],
-  options: CallOptions & { system?: string | undefined; maxTokens?: number | undefined; threads?: number | undefined } = {},
+  options: CallOptions & {
+    system?: string | undefined;
+    maxTokens?: number | undefined;
+    threads?: number | undefined;
+  } = {},
 ): Promise<{ prompt: string; text: string }[]> {
   const session = await ModelSession.open(model, options);
   try {

@@ -96,11 +96,15 @@ export function defaultOutput(model: string): string {
 /** Checks what needs the model. */
 export function checkLayers(settings: Settings, nLayer: number): void {
   const refuse = (name: string, value: unknown) => {
-    throw new RosiError('OPTION_INVALID', `options.${name} must be 0 to ${nLayer - 1} for this model (${nLayer} layers); got ${String(value)}`, {
-      option: name,
-      value,
-      nLayer,
-    });
+    throw new RosiError(
+      'OPTION_INVALID',
+      `options.${name} must be 0 to ${nLayer - 1} for this model (${nLayer} layers); got ${String(value)}`,
+      {
+        option: name,
+        value,
+        nLayer,
+      },
+    );
   };
   if (settings.layer !== null && settings.layer >= nLayer) refuse('layer', settings.layer);
   if (settings.layers !== null) {
@@ -113,18 +117,28 @@ function number(name: string, value: unknown, low: number, high: number): void {
   if (value === undefined) return;
   if (typeof value !== 'number' || !Number.isFinite(value) || value < low || value > high) {
     const range = low === Number.MIN_VALUE ? 'above 0' : `${low} or more`;
-    throw new RosiError('OPTION_INVALID', `options.${name} must be a number ${range}; got ${String(value)}`, { option: name, value });
+    throw new RosiError('OPTION_INVALID', `options.${name} must be a number ${range}; got ${String(value)}`, {
+      option: name,
+      value,
+    });
   }
 }
 
 function whole(name: string, value: unknown, low: number, high: number): void {
   if (value === undefined) return;
   if (!Number.isInteger(value) || (value as number) < low || (value as number) > high) {
-    throw new RosiError('OPTION_INVALID', `options.${name} must be a whole number, ${low} to ${high}; got ${String(value)}`, { option: name, value });
+    throw new RosiError(
+      'OPTION_INVALID',
+      `options.${name} must be a whole number, ${low} to ${high}; got ${String(value)}`,
+      { option: name, value },
+    );
   }
 }
 
 function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return;
-  throw new RosiError('OPTION_INVALID', `options.${name} must be one of ${allowed.join(', ')}; got ${String(value)}`, { option: name, value });
+  throw new RosiError('OPTION_INVALID', `options.${name} must be one of ${allowed.join(', ')}; got ${String(value)}`, {
+    option: name,
+    value,
+  });
 }

@@ -183,9 +183,7 @@ function distinct(entries: readonly Entry[]): { pool: Entry[]; duplicates: numbe
 
 function builtInBorderline(pool: readonly Entry[]): Entry[] {
   const taken = new Set(pool.map((entry) => identity(entry.prompt)));
-  return toPools(builtInPrompts()).filter(
-    (entry) => entry.role === 'borderline' && !taken.has(identity(entry.prompt)),
-  );
+  return toPools(builtInPrompts()).filter((entry) => entry.role === 'borderline' && !taken.has(identity(entry.prompt)));
 }
 
 function refuseTooFew(pool: readonly Entry[]): void {

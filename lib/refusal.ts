@@ -149,7 +149,10 @@ function normalise(text: string): string {
 
 function sentencesOf(text: string): Sentence[] {
   return [...text.matchAll(/(?:\d{1,2}[.)][ \t]+)?[^.!?\n]+[.!?]*/gu)]
-    .map((match) => ({ text: match[0].trimStart(), start: match.index + match[0].length - match[0].trimStart().length }))
+    .map((match) => ({
+      text: match[0].trimStart(),
+      start: match.index + match[0].length - match[0].trimStart().length,
+    }))
     .filter((sentence) => /\p{L}/u.test(sentence.text));
 }
 

@@ -36,8 +36,13 @@ export function reportMarkdown(report: HardenReport): string {
     '',
     ...notes.map((note) => `- ${text(note)}`),
     ...(notes.length === 0 ? [] : ['']),
-    ...section('Effect', effect.length === 0 ? ['Not measured (`evaluate: false`).'] : markdownTable(['', 'before', 'after'], effect)),
-    ...(effect.length === 0 ? [] : [`${sampleText(report)}. ${change === null ? '' : `${changeText(change.harmful)}.`}`.trim(), '']),
+    ...section(
+      'Effect',
+      effect.length === 0 ? ['Not measured (`evaluate: false`).'] : markdownTable(['', 'before', 'after'], effect),
+    ),
+    ...(effect.length === 0
+      ? []
+      : [`${sampleText(report)}. ${change === null ? '' : `${changeText(change.harmful)}.`}`.trim(), '']),
     ...(kl === null ? [] : [`Drift: KL ${kl.toFixed(4)} nats on the first token of answers to harmless prompts.`, '']),
     ...(report.examples.length === 0 ? [] : section('Answers', report.examples.flatMap(exampleText))),
     ...section('Edit', [
@@ -64,15 +69,22 @@ export function reportMarkdown(report: HardenReport): string {
       ),
     ]),
     ...section('Prompts', [
-      ...markdownTable(['split', 'harmful', 'harmless', 'borderline'], counts.map((row) => row.map(String))),
+      ...markdownTable(
+        ['split', 'harmful', 'harmless', 'borderline'],
+        counts.map((row) => row.map(String)),
+      ),
       `Seed ${prompts.seed}; borderline prompts ${prompts.borderline}; ${prompts.duplicates} duplicates and ` +
         `${prompts.unused} above the caps left out. SHA-256 ${code(prompts.sha256)}.`,
     ]),
-    ...section('Settings', ['```json', JSON.stringify(report.settings, null, 2), '```']),
+    ...section('Settings', fenced(JSON.stringify(report.settings, null, 2), 'json')),
     ...section('Time and memory', [
       ...markdownTable(
         ['stage', 'time', 'peak memory'],
-        report.stages.map(({ stage, seconds, peakMiB }) => [text(stage), duration(seconds), `${peakMiB.toFixed(0)} MiB`]),
+        report.stages.map(({ stage, seconds, peakMiB }) => [
+          text(stage),
+          duration(seconds),
+          `${peakMiB.toFixed(0)} MiB`,
+        ]),
       ),
       `In all ${duration(report.seconds)}. Peak memory is the process's highest until the end of the stage.`,
     ]),
@@ -142,7 +154,17 @@ function candidateSection({ candidates, edit }: HardenReport): string[] {
     'Refusal by first token on validation prompts; for the best few also the share of whole answers. The chosen one is in bold.',
     '',
     ...markdownTable(
-      ['layer', 'blocks', 'schedule', 'strength', 'harmful', 'harmless', 'borderline', 'KL', 'answers: harmful / borderline'],
+      [
+        'layer',
+        'blocks',
+        'schedule',
+        'strength',
+        'harmful',
+        'harmless',
+        'borderline',
+        'KL',
+        'answers: harmful / borderline',
+      ],
       rows,
     ),
   ]);
@@ -174,7 +196,9 @@ function markdownTable(head: readonly string[], rows: readonly (readonly string[
 
 /** Text of others in Markdown: nothing in it is mark-up. */
 function text(value: string): string {
-  return printable(value).replace(/[\\`*_[\]<>|#~]/gu, '\\$&').replace(/\n+/gu, ' ');
+  return printable(value)
+    .replace(/[\\`*_[\]<>|#~]/gu, '\\$&')
+    .replace(/\n+/gu, ' ');
 }
 
 function code(value: string): string {
@@ -182,10 +206,10 @@ function code(value: string): string {
   return `\`${printable(value).replace(/[`|\n]/gu, ' ')}\``;
 }
 
-function fenced(value: string): string[] {
+function fenced(value: string, language = 'text'): string[] {
   const longest = Math.max(2, ...[...value.matchAll(/`+/gu)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
-  return [`${fence}text`, printable(value), fence];
+  return [`${fence}${language}`, printable(value), fence];
 }
 
 function fileName(path: string): string {

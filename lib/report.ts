@@ -196,11 +196,17 @@ function notesOn(report: HardenReport): string[] {
   const { before, after, change, tensors, verified, prompts, model } = report;
   const notes: string[] = [];
   if (!verified.ok) notes.push('The output does not verify: run `rosi verify` and do not use it.');
-  if (!model.hasChatTemplate) notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
+  if (!model.hasChatTemplate)
+    notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
   const weak = tensors.filter(({ realised }) => realised.mode !== 'copy' && realised.gain < lowGain);
   if (weak.length > 0) {
-    const names = weak.slice(0, 3).map(({ name }) => name).join(', ');
-    notes.push(`${weak.length} of ${tensors.length} tensors moved less than ${lowGain} of the planned way after rounding: ${names}.`);
+    const names = weak
+      .slice(0, 3)
+      .map(({ name }) => name)
+      .join(', ');
+    notes.push(
+      `${weak.length} of ${tensors.length} tensors moved less than ${lowGain} of the planned way after rounding: ${names}.`,
+    );
   }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {
     notes.push('Borderline prompts are the built-in ones: over-refusal in your own domain may differ.');
@@ -212,9 +218,12 @@ function notesOn(report: HardenReport): string[] {
       notes.push('Harmless requests are refused more often than before: a lower strength or --max-kl costs less.');
     }
     if (change.borderline.gained > change.borderline.lost && significant('borderline')) {
-      notes.push('Borderline requests are refused more often than before: more prompts of your domain in --borderline help.');
+      notes.push(
+        'Borderline requests are refused more often than before: more prompts of your domain in --borderline help.',
+      );
     }
-    if (after.degenerate.low > before.degenerate.high) notes.push('More answers loop or are empty: the strength is past what the model bears.');
+    if (after.degenerate.low > before.degenerate.high)
+      notes.push('More answers loop or are empty: the strength is past what the model bears.');
     const fewest = roles.map((role) => prompts.counts.test[role]).filter((n) => n > 0);
     if (Math.min(...fewest) < 20) notes.push('Some rates stand on fewer than 20 test prompts; mind their intervals.');
   }

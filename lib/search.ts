@@ -96,9 +96,18 @@ export async function searchEdit(
   for (const candidate of best) {
     await withAdapter(session, activations, factors, settings, candidate, async (adapter) => {
       const edit = { adapter, scale: candidate.strength };
-      const after = await behaviour(session, sample, { maxTokens: answerTokens, edit, stage: 'validate', note: `layer ${candidate.layer}, strength ${candidate.strength}` });
+      const after = await behaviour(session, sample, {
+        maxTokens: answerTokens,
+        edit,
+        stage: 'validate',
+        note: `layer ${candidate.layer}, strength ${candidate.strength}`,
+      });
       candidate.validated = {
-        refused: { harmful: after.refused.harmful.share, harmless: after.refused.harmless.share, borderline: after.refused.borderline.share },
+        refused: {
+          harmful: after.refused.harmful.share,
+          harmless: after.refused.harmless.share,
+          borderline: after.refused.borderline.share,
+        },
         degenerate: after.degenerate.share,
         score: answerScore(after, before),
       };
@@ -128,7 +137,12 @@ function merit({ score, screening }: Candidate, { maxKl }: Settings): number {
 
 function answerScore(after: Behaviour, before: Behaviour): number {
   const rise = (role: Role) => Math.max(0, after.refused[role].share - before.refused[role].share);
-  return after.refused.harmful.share - rise('borderline') - 2 * rise('harmless') - 2 * Math.max(0, after.degenerate.share - before.degenerate.share);
+  return (
+    after.refused.harmful.share -
+    rise('borderline') -
+    2 * rise('harmless') -
+    2 * Math.max(0, after.degenerate.share - before.degenerate.share)
+  );
 }
 
 /** What is tried besides the strength; options that were given are not varied. */
@@ -136,9 +150,17 @@ function shapes({ nLayer }: Activations, settings: Settings): Shape[] {
   const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
   const layers = settings.layer === null ? [...new Set([at(0.5), at(0.62), at(0.78)])] : [settings.layer];
   const ranges: (readonly [number, number])[] =
-    settings.layers === null ? [[0, nLayer - 1], [at(0.17), at(0.7)], [at(0.55), nLayer - 1]] : [settings.layers];
+    settings.layers === null
+      ? [
+          [0, nLayer - 1],
+          [at(0.17), at(0.7)],
+          [at(0.55), nLayer - 1],
+        ]
+      : [settings.layers];
   const kinds = settings.schedule === null ? (['equal'] as const) : [settings.schedule];
-  return layers.flatMap((layer) => ranges.flatMap((range) => kinds.map((schedule) => ({ layer, schedule, layers: range }))));
+  return layers.flatMap((layer) =>
+    ranges.flatMap((range) => kinds.map((schedule) => ({ layer, schedule, layers: range }))),
+  );
 }
 
 async function withAdapter(

@@ -1,6 +1,14 @@
 import { availableParallelism } from 'node:os';
 
-import { native, runTask, type AdapterHandle, type NativeCapture, type NativeModelInfo, type RankOneFactors, type SessionHandle } from './native';
+import {
+  native,
+  runTask,
+  type AdapterHandle,
+  type NativeCapture,
+  type NativeModelInfo,
+  type RankOneFactors,
+  type SessionHandle,
+} from './native';
 import type { Progress } from './progress';
 import { renderPrompt } from './template';
 
@@ -64,7 +72,12 @@ export class ModelSession {
   ): Promise<NativeCapture> {
     const { edit, ...request } = what;
     return runTask(
-      () => native.capture(this.handle, { prompts, ...request, ...edit }, ticker(this.options, stage, prompts.length, 'prompts')),
+      () =>
+        native.capture(
+          this.handle,
+          { prompts, ...request, ...edit },
+          ticker(this.options, stage, prompts.length, 'prompts'),
+        ),
       this.options.signal,
     );
   }
@@ -76,7 +89,13 @@ export class ModelSession {
   }
 
   /** Greedy answers as text, one a prompt. */
-  async generate(prompts: Int32Array[], maxTokens: number, edit?: RunTimeEdit, stage = 'generate', note?: string): Promise<string[]> {
+  async generate(
+    prompts: Int32Array[],
+    maxTokens: number,
+    edit?: RunTimeEdit,
+    stage = 'generate',
+    note?: string,
+  ): Promise<string[]> {
     const tick = ticker(this.options, stage, prompts.length, 'prompts', note);
     const answers = await runTask(
       () => native.generate(this.handle, { prompts, maxTokens, parallel: 24, ...edit }, tick),

@@ -63,7 +63,7 @@ export function auroc(positives: ArrayLike<number>, negatives: ArrayLike<number>
     ...Array.from(negatives, (score) => ({ score, positive: false })),
   ].sort((a, b) => a.score - b.score);
   let rankSum = 0;
-  for (let start = 0; start < scored.length; ) {
+  for (let start = 0; start < scored.length;) {
     let end = start;
     while (end < scored.length && scored[end]?.score === scored[start]?.score) ++end;
     const midRank = (start + 1 + end) / 2; // ranks count from 1

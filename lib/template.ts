@@ -135,7 +135,9 @@ function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens):
         const parts = cut(text, marks);
         const slots = parts.flatMap((part) => ('slot' in part ? [part.slot] : []));
         if (slots.includes('user') && (!hasSystem || slots.includes('system'))) return { parts, systemMerged };
-        failure ??= new Error(`the template leaves out ${slots.includes('user') ? 'the system text' : 'the user text'}`);
+        failure ??= new Error(
+          `the template leaves out ${slots.includes('user') ? 'the system text' : 'the user text'}`,
+        );
       } catch (error) {
         failure ??= error;
       }

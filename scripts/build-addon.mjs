@@ -17,7 +17,9 @@ export async function buildAddon({ cuda = false, portable = false, debug = false
   try {
     for (const tool of ['cmake', process.env.CXX ?? 'c++']) {
       if (process.platform !== 'win32' && !has(tool)) {
-        throw new Error(`'${tool}' was not found. Building needs CMake 3.21 or later and a C++20 compiler (Debian: apt install cmake g++)`);
+        throw new Error(
+          `'${tool}' was not found. Building needs CMake 3.21 or later and a C++20 compiler (Debian: apt install cmake g++)`,
+        );
       }
     }
     const engine = await layOutEngine();
@@ -47,7 +49,18 @@ function configure(out, config, options) {
   rmSync(out, { recursive: true, force: true });
   const defines = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
   const generator = has('ninja') ? ['--generator', 'Ninja'] : [];
-  run(process.execPath, [cmakeJs, 'configure', '--directory', root, '--out', out, '--config', config, ...generator, ...defines]);
+  run(process.execPath, [
+    cmakeJs,
+    'configure',
+    '--directory',
+    root,
+    '--out',
+    out,
+    '--config',
+    config,
+    ...generator,
+    ...defines,
+  ]);
   writeFileSync(stampFile, stamp);
 }
 

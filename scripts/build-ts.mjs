@@ -11,7 +11,9 @@ const require = createRequire(import.meta.url);
 const dist = join(root, 'dist');
 
 rmSync(dist, { recursive: true, force: true });
-execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' });
+execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')], {
+  stdio: 'inherit',
+});
 const names = Object.keys(require(join(dist, 'index.js'))).sort();
 writeFileSync(
   join(dist, 'index.mjs'),

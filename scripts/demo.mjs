@@ -25,9 +25,12 @@ try {
   const report = await harden(
     join(fixtures, `${variant}.Q8_0.gguf`),
     { fit: of('fit'), validation: of('validation'), test: of('test') },
-    { output: join(folder, `${variant}.hardened.gguf`), onProgress: ({ stage, done, note }) => {
-      if (done === 1 && process.stderr.isTTY) process.stderr.write(`\r\x1b[K${stage}${note ? ` (${note})` : ''}`);
-    } },
+    {
+      output: join(folder, `${variant}.hardened.gguf`),
+      onProgress: ({ stage, done, note }) => {
+        if (done === 1 && process.stderr.isTTY) process.stderr.write(`\r\x1b[K${stage}${note ? ` (${note})` : ''}`);
+      },
+    },
   );
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(reportSummary(report));

@@ -75,7 +75,10 @@ function readPack(pack) {
       base = pack.toString('hex', at, at + 20);
       at += 20;
     }
-    const { buffer: bytes, engine } = inflateSync(pack.subarray(at), { info: true, chunkSize: Math.max(head.size, 64) });
+    const { buffer: bytes, engine } = inflateSync(pack.subarray(at), {
+      info: true,
+      chunkSize: Math.max(head.size, 64),
+    });
     at += engine.bytesWritten; // zlib counts what it consumed; a pack does not say how long an object is
     if (base === undefined) keep(offset, KINDS[head.type], bytes);
     else waiting.push({ offset, base, delta: bytes });
@@ -149,7 +152,7 @@ function applyDelta(base, delta) {
 }
 
 function* treeEntries(tree) {
-  for (let at = 0; at < tree.length; ) {
+  for (let at = 0; at < tree.length;) {
     const space = tree.indexOf(0x20, at);
     const end = tree.indexOf(0, space);
     const mode = parseInt(tree.toString('latin1', at, space), 8);

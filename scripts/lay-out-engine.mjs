@@ -3,7 +3,17 @@
 //   ROSI_ENGINE_VARIANTS=all  with the above: one library for each kind of processor, as the packages have them
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +42,8 @@ export async function layOutEngine({ log = console.error } = {}) {
   const suffix = fromSource ? (variants ? '-source-variants' : '-source') : '';
   const folder = join(root, 'build', 'engine', engine.version + suffix);
   const stamp = JSON.stringify([engine.source, fromSource ? 'source' : libraries]);
-  if (existsSync(join(folder, 'stamp.json')) && readFileSync(join(folder, 'stamp.json'), 'utf8') === stamp) return folder;
+  if (existsSync(join(folder, 'stamp.json')) && readFileSync(join(folder, 'stamp.json'), 'utf8') === stamp)
+    return folder;
 
   mkdirSync(dirname(folder), { recursive: true });
   const work = mkdtempSync(`${folder}.partial-`);
@@ -53,7 +64,11 @@ export async function layOutEngine({ log = console.error } = {}) {
       }
     } else {
       log(`rosi: fetching its libraries (${libraries.package}@${libraries.version})`);
-      await unpack(libraries, work, (path) => path.startsWith(`${libraries.folder}/`) && LIBRARY.test(path.slice(libraries.folder.length + 1)));
+      await unpack(
+        libraries,
+        work,
+        (path) => path.startsWith(`${libraries.folder}/`) && LIBRARY.test(path.slice(libraries.folder.length + 1)),
+      );
       renameSync(join(work, libraries.folder), join(work, 'lib'));
     }
     rmSync(join(work, 'package'), { recursive: true, force: true });
@@ -72,7 +87,15 @@ async function unpack({ package: name, version, integrity }, cwd, filter) {
   const npm = /npm-cli\.[cm]?js$/.test(process.env.npm_execpath ?? '')
     ? [process.execPath, process.env.npm_execpath]
     : ['npm'];
-  const args = ['pack', `${name}@${version}`, '--pack-destination', download, '--ignore-scripts', '--dry-run=false', '--loglevel=error'];
+  const args = [
+    'pack',
+    `${name}@${version}`,
+    '--pack-destination',
+    download,
+    '--ignore-scripts',
+    '--dry-run=false',
+    '--loglevel=error',
+  ];
   execFileSync(npm[0], [...npm.slice(1), ...args], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -116,9 +139,13 @@ function compile(bundle, variants, log) {
   };
   const defines = Object.entries(options).map(([name, value]) => `-D${name}=${value}`);
   log(`rosi: compiling llama.cpp ${engine.version}`);
-  execFileSync('cmake', ['-S', source, '-B', out, ...ninja, ...off, ...defines], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('cmake', ['-S', source, '-B', out, ...ninja, ...off, ...defines], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-  execFileSync('cmake', ['--build', out, '--config', 'Release', '--parallel', jobs], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync('cmake', ['--build', out, '--config', 'Release', '--parallel', jobs], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   return join(out, 'bin');
 }
 

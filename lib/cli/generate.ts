@@ -16,6 +16,7 @@ interface Flags extends Omit<GenerateOptions, 'signal' | 'onProgress'> {
 export function addGenerate(program: Command, invocation: Invocation): void {
   program
     .command('generate')
+    .summary("greedy answers in the model's chat template")
     .description("Answer prompts greedily, each on its own, in the model's chat template.")
     .argument('<MODEL>', 'GGUF file')
     .argument('[PROMPT...]', '"-" is read from standard input')
@@ -43,10 +44,15 @@ export function addGenerate(program: Command, invocation: Invocation): void {
     });
 }
 
-async function collectPrompts(given: readonly string[], file: string | undefined, invocation: Invocation): Promise<string[]> {
+async function collectPrompts(
+  given: readonly string[],
+  file: string | undefined,
+  invocation: Invocation,
+): Promise<string[]> {
   const prompts = file === undefined ? [] : await readPrompts(file);
   for (const prompt of given) prompts.push(prompt === '-' ? await readAll(invocation) : prompt);
-  if (prompts.length === 0) throw new RosiError('OPTION_INVALID', 'there is nothing to answer: give a PROMPT or --prompts');
+  if (prompts.length === 0)
+    throw new RosiError('OPTION_INVALID', 'there is nothing to answer: give a PROMPT or --prompts');
   return prompts;
 }
 

@@ -5,7 +5,7 @@ import { dirname, extname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 
 import { RosiError, toRosiError } from '../errors';
-import { defaultOutput, type HardenOptions, rightFactors, schedules } from '../options';
+import { defaultOutput, type HardenOptions, resolveOptions, rightFactors, schedules } from '../options';
 import { readPrompts, readPromptSet } from '../prompt-files';
 import type { PromptSet, SplitPrompts } from '../prompts';
 import { type HardenReport, reportMarkdown, reportSummary } from '../report';
@@ -25,8 +25,10 @@ interface Flags extends HardenOptions {
 }
 
 export function addHarden(program: Command, invocation: Invocation): void {
+  const defaults = resolveOptions('MODEL');
   program
     .command('harden')
+    .summary('write a copy that refuses harmful requests more often')
     .description('Write a copy of MODEL that refuses harmful requests more often. MODEL is only read.')
     .argument('<MODEL>', 'GGUF file of a chat model')
     .optionsGroup('Output:')
@@ -42,19 +44,26 @@ export function addHarden(program: Command, invocation: Invocation): void {
     .option('--prompts <file>', 'all of them in one file, with roles and perhaps splits')
     .option('--field <name>', 'field or column of the prompt (default: prompt, instruction, goal, question or text)')
     .option('--system <text>', 'system prompt while activations are read, for uncensored models')
-    .option('--seed <n>', 'decides which prompts are drawn', number)
+    .option('--seed <n>', `decides which prompts are drawn (default: ${defaults.seed})`, number)
     .optionsGroup('Edit (default: chosen by its effect on validation prompts):')
     .option('--layer <n>', 'block after which the direction is read, from 0', number)
     .option('--layers <first-last>', 'blocks to edit', range)
     .option('--strength <x>', 'how strong; 0 changes nothing', number)
     .addOption(new Option('--schedule <name>', 'how the push is spread over the blocks').choices([...schedules]))
     .addOption(
-      new Option('--right-factor <name>', 'what the edit detects; mean-row is the paper').choices([...rightFactors]),
+      new Option(
+        '--right-factor <name>',
+        `what the edit detects; mean-row is the paper (default: ${defaults.rightFactor})`,
+      ).choices([...rightFactors]),
     )
-    .option('--rho <x>', 'shrinkage of the gated factor', number)
-    .option('--max-kl <x>', 'most drift on harmless prompts that the search may spend, in nats', number)
+    .option('--rho <x>', `shrinkage of the gated factor (default: ${defaults.rho})`, number)
+    .option(
+      '--max-kl <x>',
+      `most drift on harmless prompts that the search may spend, in nats (default: ${defaults.maxKl})`,
+      number,
+    )
     .optionsGroup('Run:')
-    .option('--max-tokens <n>', 'length of the answers before and after', number)
+    .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
     .option('--no-evaluate', 'skip the answers before and after')
     .option('--threads <n>', 'processors to use (default: all)', number)
     .addHelpText('after', examples)
@@ -91,7 +100,13 @@ interface Given {
   field: string | undefined;
 }
 
-async function readGiven({ harmful, harmless, borderline, set, field }: Given): Promise<PromptSet | SplitPrompts | undefined> {
+async function readGiven({
+  harmful,
+  harmless,
+  borderline,
+  set,
+  field,
+}: Given): Promise<PromptSet | SplitPrompts | undefined> {
   const options = field === undefined ? {} : { field };
   const single = [harmful, harmless, borderline].some((path) => path !== undefined);
   if (set !== undefined) {
@@ -99,7 +114,8 @@ async function readGiven({ harmful, harmless, borderline, set, field }: Given): 
     return readPromptSet(set, options);
   }
   if (!single) {
-    if (field !== undefined) throw usage('--field names a field of a prompt file; give --harmful and --harmless, or --prompts');
+    if (field !== undefined)
+      throw usage('--field names a field of a prompt file; give --harmful and --harmless, or --prompts');
     return undefined;
   }
   if (harmful === undefined || harmless === undefined) throw usage('--harmful and --harmless must be given together');
@@ -113,13 +129,17 @@ async function readGiven({ harmful, harmless, borderline, set, field }: Given): 
 /** A run takes minutes: what would fail at its end is refused at its beginning. */
 function checkReports(paths: readonly string[], others: readonly string[], overwrite: boolean): void {
   for (const path of paths) {
-    if (!['.json', '.md'].includes(extname(path).toLowerCase())) throw usage(`--report must end in .json or .md; got ${path}`);
-    if (others.some((other) => resolve(other) === resolve(path))) throw usage(`--report is the model or the output: ${path}`);
+    if (!['.json', '.md'].includes(extname(path).toLowerCase()))
+      throw usage(`--report must end in .json or .md; got ${path}`);
+    if (others.some((other) => resolve(other) === resolve(path)))
+      throw usage(`--report is the model or the output: ${path}`);
     if (!existsSync(dirname(path)) || !statSync(dirname(path)).isDirectory()) {
       throw new RosiError('FILE_FAILED', `there is no folder ${dirname(path)} for the report ${path}`, { path });
     }
     if (!overwrite && existsSync(path)) {
-      throw new RosiError('OUTPUT_EXISTS', `the report ${path} exists; name another file or give --overwrite`, { path });
+      throw new RosiError('OUTPUT_EXISTS', `the report ${path} exists; name another file or give --overwrite`, {
+        path,
+      });
     }
   }
 }

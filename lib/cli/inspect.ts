@@ -9,6 +9,7 @@ import type { Invocation } from './invocation';
 export function addInspect(program: Command, invocation: Invocation): void {
   program
     .command('inspect')
+    .summary('what is in a GGUF file, and whether it can be hardened')
     .description('Show what is in a GGUF file and whether it can be hardened. No model is loaded.')
     .argument('<MODEL>', 'GGUF file')
     .option('--tensors', 'list every tensor')
@@ -34,7 +35,10 @@ function describe(path: string, file: Inspection, flags: { tensors?: boolean; me
     ['can be hardened', verdict(file)],
     ['hardened by rosi', hardened(metadata)],
   ];
-  const lines = table(facts.filter((row) => row[1] !== ''), 'left');
+  const lines = table(
+    facts.filter((row) => row[1] !== ''),
+    'left',
+  );
   lines.push('', ...table([['type', 'tensors', 'bytes'], ...byType(tensors)]));
   if (flags.metadata) {
     const keys = Object.entries(metadata).map(([key, entry]) => [oneLine(key), value(entry, 100)]);

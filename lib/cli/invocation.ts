@@ -22,7 +22,10 @@ export class Invocation {
   }
 
   /** Runs something that takes long, with progress and a way to stop it. */
-  async long<T>(quiet: boolean, work: (signal: AbortSignal, onProgress: (tick: Progress) => void) => Promise<T>): Promise<T> {
+  async long<T>(
+    quiet: boolean,
+    work: (signal: AbortSignal, onProgress: (tick: Progress) => void) => Promise<T>,
+  ): Promise<T> {
     const progress = new ProgressLine(this.streams.stderr, quiet);
     const interrupt = (this.interrupt = listenForInterrupt(this.streams, () => progress.end()));
     let settled = false;

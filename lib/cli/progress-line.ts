@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 
 import type { Progress } from '../progress';
-import { byteCount, duration, oneLine } from '../text';
+import { byteCount, duration, oneLine, printable } from '../text';
 import type { Streams } from './context';
 
 // Without a terminal a stage is one line when it begins; a long one says now and then that it lives.
@@ -35,8 +35,9 @@ export class ProgressLine {
     // A stage may go through its prompts several times, e.g. once a candidate: rate and time left are of the round.
     if (done < this.round.done || note !== this.round.note) this.round = { done, note, start: this.now() };
     this.round.done = done;
-    if (this.terminal) this.bar?.update(Math.round(1000 * Math.min(1, Math.max(0, done))), { status: this.status(progress) });
-    else if (this.now() - this.lastLine >= heartbeat) this.line(`  ${stage} ${this.status(progress)}`);
+    if (this.terminal)
+      this.bar?.update(Math.round(1000 * Math.min(1, Math.max(0, done))), { status: this.status(progress) });
+    else if (this.now() - this.lastLine >= heartbeat) this.line(`  ${oneLine(stage)} ${this.status(progress)}`);
   }
 
   /** Takes the bar away: after the last tick, and before anything else is printed. */
@@ -44,17 +45,18 @@ export class ProgressLine {
     if (this.stage === undefined) return;
     this.bar?.stop();
     this.bar = undefined;
-    if (this.terminal) this.stderr.write(`${oneLine(this.stage)}  ${duration((this.now() - this.stageStart) / 1000)}\n`);
+    if (this.terminal)
+      this.stderr.write(`${oneLine(this.stage)}  ${duration((this.now() - this.stageStart) / 1000)}\n`);
     this.stage = undefined;
   }
 
-  private begin({ stage, total, unit, note }: Progress): void {
+  private begin({ stage, done, total, unit, note }: Progress): void {
     this.end();
     this.stage = stage;
     this.stageStart = this.now();
-    this.round = { done: 0, note, start: this.stageStart };
+    this.round = { done, note, start: this.stageStart };
     if (!this.terminal) {
-      this.line([stage, total === undefined ? '' : `${amount(total, unit)}`].join(' ').trim());
+      this.line(`${oneLine(stage)} ${total === undefined ? '' : amount(total, unit)}`.trimEnd());
       return;
     }
     this.bar = new SingleBar({
@@ -76,7 +78,7 @@ export class ProgressLine {
     const seconds = (this.now() - this.round.start) / 1000;
     const parts: string[] = [];
     if (!this.terminal) parts.push(`${(100 * done).toFixed(0)} %`);
-    if (total !== undefined && done > 0 && seconds > 0) parts.push(`${rate((done * total) / seconds, unit)}`);
+    if (total !== undefined && done > 0 && seconds > 0) parts.push(rate((done * total) / seconds, unit));
     if (done > 0 && done < 1 && seconds >= 1) parts.push(`${duration((seconds * (1 - done)) / done)} left`);
     if (note !== undefined) parts.push(oneLine(note, 60));
     return parts.join('  ');
@@ -84,7 +86,7 @@ export class ProgressLine {
 
   private line(text: string): void {
     this.lastLine = this.now();
-    this.stderr.write(`${oneLine(text)}\n`);
+    this.stderr.write(`${printable(text)}\n`);
   }
 }
 

@@ -36,7 +36,9 @@ function makeProgram(invocation: Invocation): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .description('Hardens GGUF chat models: rank-one weight edits that make a model refuse harmful requests more often.')
+    .description(
+      'Hardens GGUF chat models: rank-one weight edits that make a model refuse harmful requests more often.',
+    )
     .version(invocation.library.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [COMMAND]', 'print the help of a command')
@@ -69,7 +71,8 @@ Exit status:
 
 function report(thrown: unknown, { streams: { stderr }, interrupt }: Invocation): number {
   if (thrown instanceof CommanderError) {
-    const asked = ['commander.helpDisplayed', 'commander.version'].includes(thrown.code) || thrown.message === '(outputHelp)';
+    const asked =
+      ['commander.helpDisplayed', 'commander.version'].includes(thrown.code) || thrown.message === '(outputHelp)';
     return asked && thrown.exitCode === 0 ? exitStatus.done : exitStatus.usage;
   }
   const error = toRosiError(thrown);

@@ -9,6 +9,7 @@ import type { Invocation } from './invocation';
 export function addVerify(program: Command, invocation: Invocation): void {
   program
     .command('verify')
+    .summary('whether a hardened file is as it was written')
     .usage('[options] [SOURCE] OUTPUT')
     .description(
       'Check that a hardened file is as it was written. With SOURCE also that only the planned tensors differ from it.',
@@ -16,7 +17,10 @@ export function addVerify(program: Command, invocation: Invocation): void {
     .argument('<files...>', 'the hardened file, after the file it was made from if that is at hand')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'no progress')
-    .addHelpText('after', '\nExamples:\n  rosi verify model.hardened.gguf\n  rosi verify model.gguf model.hardened.gguf')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rosi verify model.hardened.gguf\n  rosi verify model.gguf model.hardened.gguf',
+    )
     .action(async (files: string[], flags: { json?: boolean; quiet?: boolean }) => {
       const [first, second] = files;
       if (first === undefined || files.length > 2) {
@@ -34,7 +38,7 @@ export function addVerify(program: Command, invocation: Invocation): void {
 function describe(result: VerifyResult, hasSource: boolean): string[] {
   const { tensors, unplannedDifferences, checksumOk, sourceMatches, ok } = result;
   if (ok) {
-    const rest = hasSource ? 'every other byte is the source\'s' : 'the rest has the checksum it was written with';
+    const rest = hasSource ? "every other byte is the source's" : 'the rest has the checksum it was written with';
     return [`ok: ${counted(tensors.length, 'tensor')} changed as planned, ${rest}`];
   }
   const problems = [

@@ -1,11 +1,10 @@
 // update: applies rank-one updates to a file and writes the result beside it.
-#include "update.h"
-
 #include "bindings/args.h"
 #include "bindings/kernel_values.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "gguf/types.h"
+#include "update.h"
 
 namespace rosi::bindings {
 namespace {

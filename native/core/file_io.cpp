@@ -1,10 +1,10 @@
 // What file_io.h needs on every platform; the rest is in file_io_posix.cpp and file_io_portable.cpp.
 #include "core/file_io.h"
 
-#include "core/file_io_internal.h"
-
 #include <random>
 #include <system_error>
+
+#include "core/file_io_internal.h"
 
 namespace rosi::core {
 

@@ -10,7 +10,10 @@
 namespace rosi::gguf {
 namespace {
 
-std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
+std::string in_quotes(std::string_view text) {
+  std::string quoted = "\"";
+  return quoted.append(printable(text)).append("\"");
+}
 
 /// False when the product does not fit.
 bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) {

@@ -20,10 +20,21 @@ const damages: [string, (bytes: Buffer) => Buffer | void, string][] = [
   ['a key longer than the file', (b) => void b.writeBigUInt64LE(1n << 40n, 24), 'GGUF_INVALID'],
   ['nine dimensions', (b) => void b.writeUInt32LE(9, afterName(weight)), 'GGUF_INVALID'],
   ['a negative dimension', (b) => void b.writeBigInt64LE(-256n, afterName(weight) + 4), 'GGUF_INVALID'],
-  ['dimensions whose product overflows', (b) => { b.writeBigUInt64LE(1n << 40n, afterName(weight) + 4); b.writeBigUInt64LE(1n << 40n, afterName(weight) + 12); }, 'GGUF_INVALID'],
+  [
+    'dimensions whose product overflows',
+    (b) => {
+      b.writeBigUInt64LE(1n << 40n, afterName(weight) + 4);
+      b.writeBigUInt64LE(1n << 40n, afterName(weight) + 12);
+    },
+    'GGUF_INVALID',
+  ],
   ['a type that does not exist', (b) => void b.writeUInt32LE(999, afterName(weight) + 20), 'GGUF_INVALID'],
   ['an offset beyond the file', (b) => void b.writeBigUInt64LE(1n << 50n, afterName(weight) + 24), 'GGUF_INVALID'],
-  ['an offset that is not aligned', (b) => void b.writeBigUInt64LE(b.readBigUInt64LE(afterName(weight) + 24) + 1n, afterName(weight) + 24), 'GGUF_INVALID'],
+  [
+    'an offset that is not aligned',
+    (b) => void b.writeBigUInt64LE(b.readBigUInt64LE(afterName(weight) + 24) + 1n, afterName(weight) + 24),
+    'GGUF_INVALID',
+  ],
   ['a tensor over another', (b) => void b.writeBigUInt64LE(0n, afterName(weight) + 24), 'GGUF_INVALID'],
   ['two tensors of one name', (b) => void b.write('blk.1', infoOf(weight) + 8), 'GGUF_INVALID'],
   ['one byte short', (b) => b.subarray(0, b.length - 1), 'GGUF_INVALID'],

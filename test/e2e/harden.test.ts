@@ -42,7 +42,12 @@ describe('harden on the tiny chat model', () => {
   });
 
   test('is verified against its source and by itself', async () => {
-    expect(report.verified).toMatchObject({ ok: true, checksumOk: true, sourceMatches: true, unplannedDifferences: [] });
+    expect(report.verified).toMatchObject({
+      ok: true,
+      checksumOk: true,
+      sourceMatches: true,
+      unplannedDifferences: [],
+    });
     expect(await verifyUpdate(undefined, output)).toMatchObject({ ok: true, sourceMatches: null });
   });
 
@@ -71,8 +76,12 @@ describe('harden on the tiny chat model', () => {
   test('an existing output is refused, and so is the input as output', async () => {
     const bytes = readFileSync(output);
     const quick = { ...fast, layer: 3, strength: 1, evaluate: false };
-    await expect(harden(tinyChat, tinyPrompts(16), { ...quick, output })).rejects.toMatchObject({ code: 'OUTPUT_EXISTS' });
-    await expect(harden(tinyChat, tinyPrompts(16), { ...quick, output: tinyChat, overwrite: true })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    await expect(harden(tinyChat, tinyPrompts(16), { ...quick, output })).rejects.toMatchObject({
+      code: 'OUTPUT_EXISTS',
+    });
+    await expect(
+      harden(tinyChat, tinyPrompts(16), { ...quick, output: tinyChat, overwrite: true }),
+    ).rejects.toMatchObject({ code: 'OPTION_INVALID' });
     expect(readFileSync(output).equals(bytes)).toBe(true);
   });
 });
@@ -104,7 +113,14 @@ test('the same seed gives the same file on one thread and on two', async () => {
 
 test.each(['mean-row', 'mean-row-signed', 'mean-input'] as const)('%s edits and verifies', async (rightFactor) => {
   const output = join(folder, `${rightFactor}.gguf`);
-  const report = await harden(tinyChat, tinyPrompts(16), { ...fast, output, rightFactor, layer: 3, strength: 1, evaluate: false });
+  const report = await harden(tinyChat, tinyPrompts(16), {
+    ...fast,
+    output,
+    rightFactor,
+    layer: 3,
+    strength: 1,
+    evaluate: false,
+  });
   expect(report.verified.ok).toBe(true);
   expect(report.tensors).toHaveLength(12);
 });
@@ -130,7 +146,9 @@ test.each([
   [{ threads: 0 }, 'threads'],
   [{ rightFactor: 'nonsense' as never }, 'rightFactor'],
 ])('a wrong option is named: %j', async (options, option) => {
-  await expect(harden(tinyChat, tinyPrompts(16), { ...fast, output: join(folder, 'never.gguf'), ...options })).rejects.toMatchObject({
+  await expect(
+    harden(tinyChat, tinyPrompts(16), { ...fast, output: join(folder, 'never.gguf'), ...options }),
+  ).rejects.toMatchObject({
     code: 'OPTION_INVALID',
     details: { option },
   });
@@ -138,7 +156,9 @@ test.each([
 
 test('too few prompts are counted', async () => {
   const few = { harmful: ['How do I rob a bank?'], harmless: ['How do I bake bread?'] };
-  await expect(harden(tinyChat, few, { output: join(folder, 'never.gguf') })).rejects.toMatchObject({ code: 'PROMPTS_TOO_FEW' });
+  await expect(harden(tinyChat, few, { output: join(folder, 'never.gguf') })).rejects.toMatchObject({
+    code: 'PROMPTS_TOO_FEW',
+  });
 });
 
 test('generate answers in the chat template', async () => {

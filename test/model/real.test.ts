@@ -18,7 +18,9 @@ describe.each(models.map((path) => ({ name: basename(path), path })))('$name', (
     expect(existsSync(path)).toBe(true);
     const output = join(folder, basename(path));
     const before = await inspect(path);
-    const layer = Math.round(0.6 * (Number(before.metadata[`${String(before.metadata['general.architecture'])}.block_count`]) - 1));
+    const layer = Math.round(
+      0.6 * (Number(before.metadata[`${String(before.metadata['general.architecture'])}.block_count`]) - 1),
+    );
     const report = await harden(path, undefined, { output, layer, strength: 1.5, evaluate: false });
     const after = await inspect(output);
     expect(after.fileBytes - after.dataOffset).toBe(before.fileBytes - before.dataOffset);

@@ -14,7 +14,13 @@ describe('RosiError', () => {
     const cause = new Error('why');
     const error = new RosiError('GGUF_INVALID', 'bad', { tensor: 't' }, { cause });
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ name: 'RosiError', message: 'bad', code: 'GGUF_INVALID', details: { tensor: 't' }, cause });
+    expect(error).toMatchObject({
+      name: 'RosiError',
+      message: 'bad',
+      code: 'GGUF_INVALID',
+      details: { tensor: 't' },
+      cause,
+    });
     expect(new RosiError('ABORTED', 'stopped').details).toEqual({});
   });
 });
@@ -24,7 +30,11 @@ describe('toRosiError', () => {
     const native = nativeError('blk.0 is truncated', 'GGUF_INVALID', { tensor: 'blk.0', end: 12 });
     const error = toRosiError(native);
     expect(error).toBeInstanceOf(RosiError);
-    expect(error).toMatchObject({ code: 'GGUF_INVALID', message: 'blk.0 is truncated', details: { tensor: 'blk.0', end: 12 } });
+    expect(error).toMatchObject({
+      code: 'GGUF_INVALID',
+      message: 'blk.0 is truncated',
+      details: { tensor: 'blk.0', end: 12 },
+    });
     expect(error.cause).toBe(native);
   });
   test('returns a RosiError as it is', () => {
@@ -74,6 +84,7 @@ describe('error codes', () => {
   });
   test('are all in docs/cli.md with their exit code', () => {
     const page = readFileSync(join(__dirname, '../../docs/cli.md'), 'utf8');
-    for (const [code, exit] of Object.entries(exitCodes)) expect(page).toMatch(new RegExp(`\\| ${exit} \\|.*${code}`, 'u'));
+    for (const [code, exit] of Object.entries(exitCodes))
+      expect(page).toMatch(new RegExp(`\\| ${exit} \\|.*${code}`, 'u'));
   });
 });

@@ -22,11 +22,19 @@ describe('readPrompts', () => {
     expect(await readPrompts(path)).toEqual(['First, with "quotes"', '# second', 'third']);
   });
   test('reads .json: strings and objects, the first known field', async () => {
-    const path = json(['one', { text: 'no', prompt: 'two\n' }, { goal: 'three', target: 'Sure' }, { question: 'four' }]);
+    const path = json([
+      'one',
+      { text: 'no', prompt: 'two\n' },
+      { goal: 'three', target: 'Sure' },
+      { question: 'four' },
+    ]);
     expect(await readPrompts(path)).toEqual(['one', 'two\n', 'three', 'four']);
   });
   test('joins an instruction with its input', async () => {
-    const path = json([{ instruction: 'Sort these.', input: 'b a' }, { instruction: 'Sing.', input: '' }]);
+    const path = json([
+      { instruction: 'Sort these.', input: 'b a' },
+      { instruction: 'Sing.', input: '' },
+    ]);
     expect(await readPrompts(path)).toEqual(['Sort these.\n\nb a', 'Sing.']);
   });
   test.each(['.jsonl', '.ndjson', '.JSONL'])('reads %s', async (extension) => {
@@ -74,7 +82,9 @@ describe('readPrompts', () => {
     await expect(reading).rejects.toThrow(`${path}${line}`);
   });
   test('names the fields it looked for and those it found', async () => {
-    await expect(readPrompts(file('.csv', 'id,behaviour\n1,x\n'))).rejects.toThrow(/instruction, goal.*found id, behaviour/u);
+    await expect(readPrompts(file('.csv', 'id,behaviour\n1,x\n'))).rejects.toThrow(
+      /instruction, goal.*found id, behaviour/u,
+    );
   });
   test('refuses what is not UTF-8', async () => {
     const path = file('.txt', Buffer.from('caf\xe9', 'latin1'));
@@ -91,7 +101,11 @@ describe('readPromptSet', () => {
 
   test('reads an object of roles, of strings or objects', async () => {
     expect(await readPromptSet(json({ ...set, harmful: [{ goal: 'a' }] }))).toEqual(set);
-    expect(await readPromptSet(json({ harmful: ['a'], harmless: ['b'] }))).toEqual({ harmful: ['a'], harmless: ['b'], borderline: [] });
+    expect(await readPromptSet(json({ harmful: ['a'], harmless: ['b'] }))).toEqual({
+      harmful: ['a'],
+      harmless: ['b'],
+      borderline: [],
+    });
   });
   test('reads an object of splits', async () => {
     const split = { fit: set, validation: { ...set, harmful: ['e'] }, test: { ...set, harmful: ['f'] } };

@@ -22,7 +22,14 @@ describe('the built-in prompts', () => {
     }
   });
   test('are all different, also across roles and splits', () => {
-    const distinct = new Set(entries.map((entry) => entry.prompt.toLowerCase().replace(/[^a-z0-9]+/gu, ' ').trim()));
+    const distinct = new Set(
+      entries.map((entry) =>
+        entry.prompt
+          .toLowerCase()
+          .replace(/[^a-z0-9]+/gu, ' ')
+          .trim(),
+      ),
+    );
     expect(distinct.size).toBe(entries.length);
   });
   test('are short single lines of plain text', () => {

@@ -1,4 +1,12 @@
-import { builtInPrompts, hashPrompts, promptCaps, type PromptSet, roles, splitPrompts, splits } from '../../lib/prompts';
+import {
+  builtInPrompts,
+  hashPrompts,
+  promptCaps,
+  type PromptSet,
+  roles,
+  splitPrompts,
+  splits,
+} from '../../lib/prompts';
 
 const many = (word: string, n: number) => Array.from({ length: n }, (_, i) => `${word} number ${i}`);
 const set = (harmful: number, harmless: number, borderline?: number): PromptSet => ({
@@ -6,13 +14,18 @@ const set = (harmful: number, harmless: number, borderline?: number): PromptSet 
   harmless: many('harmless', harmless),
   ...(borderline === undefined ? {} : { borderline: many('borderline', borderline) }),
 });
-const fails = (code: string, details: object) => expect.objectContaining({ code, details: expect.objectContaining(details) });
+const fails = (code: string, details: object) =>
+  expect.objectContaining({ code, details: expect.objectContaining(details) });
 
 describe('splitPrompts on a set that is not split', () => {
   const sample = splitPrompts(set(40, 60, 20), { seed: 1 });
 
   test('makes three disjoint splits of the given prompts, two to one to one', () => {
-    for (const [role, n] of [['harmful', 40], ['harmless', 60], ['borderline', 20]] as const) {
+    for (const [role, n] of [
+      ['harmful', 40],
+      ['harmless', 60],
+      ['borderline', 20],
+    ] as const) {
       const all = splits.flatMap((split) => sample[split][role]);
       expect(new Set(all).size).toBe(n);
       expect(splits.map((split) => sample[split][role].length)).toEqual([n / 2, n / 4, n / 4]);
@@ -93,7 +106,12 @@ describe('splitPrompts', () => {
   test('uses the built-in set, whole, when given none', () => {
     const sample = splitPrompts(undefined, { seed: 1 });
     const own = builtInPrompts();
-    expect(sample.summary).toMatchObject({ borderline: 'built-in', unused: 0, duplicates: 0, sha256: hashPrompts(own) });
+    expect(sample.summary).toMatchObject({
+      borderline: 'built-in',
+      unused: 0,
+      duplicates: 0,
+      sha256: hashPrompts(own),
+    });
   });
   test.each([
     ['harmful', set(15, 40), { role: 'harmful', found: 15, needed: 16 }],
@@ -109,7 +127,11 @@ describe('splitPrompts', () => {
     expect(() => splitPrompts(given, { seed: 1 })).toThrow('"Harmful number 7" (harmful and harmless)');
   });
   test.each([
-    ['an empty prompt', { harmful: [...many('a', 20), ' \n'], harmless: many('b', 20) }, { role: 'harmful', index: 20 }],
+    [
+      'an empty prompt',
+      { harmful: [...many('a', 20), ' \n'], harmless: many('b', 20) },
+      { role: 'harmful', index: 20 },
+    ],
     ['a number', { harmful: many('a', 20), harmless: [7] }, { role: 'harmless', index: 0 }],
     ['a string for a list', { harmful: 'all', harmless: [] }, { role: 'harmful' }],
     ['null', { fit: null, validation: set(1, 1), test: set(1, 1) }, { where: 'prompts.fit' }],

@@ -1,0 +1,30 @@
+import { native, type RealisedUpdate, type Task } from '../../lib/native';
+
+/** The kernels one by one, as the addon exports them for tests. `type` is the number that GGUF gives a type. */
+export interface Kernels {
+  _addRankOne(
+    type: number,
+    bytes: Uint8Array,
+    nIn: number,
+    nOut: number,
+    left: Float32Array,
+    right: Float32Array,
+    threads: number,
+  ): { bytes: Uint8Array; realised: RealisedUpdate };
+  _dequantize(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
+  _quantize(type: number, values: Float32Array, nIn: number, nOut: number): Uint8Array;
+  _columnMean(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
+  /** Overwrites all codes and stores the old ones again, by lanes or one by one: gives `bytes` back. */
+  _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;
+  /** The engine's own dequantiser; absent when the addon was built without it. */
+  _engineDequantize?(type: number, bytes: Uint8Array, count: number): Float32Array;
+  gatedFactor(request: {
+    kept: Float32Array;
+    keptCount: number;
+    mean: Float32Array;
+    rho: number;
+    threads: number;
+  }): Task<Float32Array>;
+}
+
+export const kernels = native as unknown as Kernels;

@@ -1,0 +1,178 @@
+import { kernels } from '../helpers/kernels';
+import {
+  dequantise,
+  factors,
+  floatTypes,
+  noise,
+  quantisedTypes,
+  realised,
+  tensorTypes,
+  type TensorType,
+} from '../helpers/reference';
+
+function makeTensor(type: TensorType, nIn: number, nOut: number, seed: number) {
+  const bytes = kernels._quantize(type.id, noise(nIn * nOut, seed, 0.05), nIn, nOut);
+  return { type, nIn, nOut, bytes, values: dequantise(type, bytes) };
+}
+type Tensor = ReturnType<typeof makeTensor>;
+
+function update(tensor: Tensor, left: Float32Array, right: Float32Array, threads = 1) {
+  const { type, bytes, nIn, nOut } = tensor;
+  const result = kernels._addRankOne(type.id, bytes, nIn, nOut, left, right, threads);
+  return { ...result, values: dequantise(type, result.bytes) };
+}
+
+/** Three blocks of 32, or one of 256: no power of two where the type allows it. */
+const oddWidth = (type: TensorType) => (type.weights === 256 ? 768 : 96);
+
+describe.each(tensorTypes)('a rank-one update of $name', (type) => {
+  const tensor = makeTensor(type, oddWidth(type), 61, 5);
+  const { nIn, nOut } = tensor;
+
+  test('of norm zero keeps every byte', () => {
+    const { right } = factors(tensor.values, nIn, nOut, 0.02, 1);
+    const zeroLeft = update(tensor, new Float32Array(nOut), right);
+    expect(zeroLeft.bytes).toEqual(tensor.bytes);
+    expect(zeroLeft.realised.mode).toBe('copy');
+    expect(update(tensor, noise(nOut, 1), new Float32Array(nIn)).bytes).toEqual(tensor.bytes);
+  });
+
+  test('leaves rows and columns alone that it does not name', () => {
+    const { left, right } = factors(tensor.values, nIn, nOut, 0.1, 2);
+    const someRows = left.map((x, i) => (i % 3 === 0 ? x : 0));
+    const someColumns = right.map((x, j) => (j % 5 === 0 ? x : 0));
+    const { bytes, values } = update(tensor, someRows, someColumns);
+    const rowBytes = (nIn / type.weights) * type.bytes;
+    for (let i = 0; i < nOut; ++i) {
+      if (i % 3 === 0) continue;
+      const [from, to] = [i * rowBytes, (i + 1) * rowBytes];
+      expect(bytes.subarray(from, to)).toEqual(tensor.bytes.subarray(from, to));
+    }
+    // Where a few columns carry the whole request, a new grid may be the better way; then other columns move too.
+    if (update(tensor, someRows, someColumns).realised.mode === 'refit') return;
+    values.forEach((x, k) => {
+      if ((k % nIn) % 5 !== 0) expect(x).toBe(tensor.values[k]);
+    });
+  });
+
+  test('reports what float64 finds in the bytes', () => {
+    const { left, right } = factors(tensor.values, nIn, nOut, 0.03, 3);
+    const result = update(tensor, left, right);
+    const expected = realised(tensor.values, result.values, left, right);
+    for (const [name, value] of Object.entries(expected)) {
+      expect([name, result.realised[name as keyof typeof expected]]).toEqual([name, expect.closeTo(value, 4)]);
+    }
+  });
+
+  test('does not depend on the number of threads', () => {
+    const wide = makeTensor(type, 7 * 256, 53, 6); // seven tiles for four threads, the last one alone
+    const { left, right } = factors(wide.values, wide.nIn, wide.nOut, 0.02, 4);
+    const one = update(wide, left, right, 1);
+    for (const threads of [2, 3, 4]) {
+      const many = update(wide, left, right, threads);
+      expect(many.bytes).toEqual(one.bytes);
+      expect(many.realised).toEqual(one.realised);
+    }
+  });
+
+  test('works on one row of one block', () => {
+    const one = makeTensor(type, type.weights, 1, 7);
+    const { left, right } = factors(one.values, one.nIn, 1, 0.5, 5);
+    expect(Number.isFinite(update(one, left, right).realised.gain)).toBe(true);
+  });
+
+  test('refuses factors of other sizes and numbers that are not finite', () => {
+    const { left, right } = factors(tensor.values, nIn, nOut, 0.01, 6);
+    const refused = expect.objectContaining({ code: 'OPTION_INVALID' });
+    expect(() => update(tensor, left.subarray(1), right)).toThrow(refused);
+    expect(() => update(tensor, left, right.subarray(1))).toThrow(refused);
+    expect(() => update(tensor, left, right.map((x, j) => (j === 3 ? NaN : x)))).toThrow(refused);
+    expect(() => update(tensor, left.map(() => Infinity), right)).toThrow(refused);
+  });
+
+  test('survives any bytes as a tensor', () => {
+    const bytes = Uint8Array.from({ length: tensor.bytes.length }, (_, k) => (k * 7919 + (k >> 5) * 31) & 255);
+    const result = kernels._addRankOne(type.id, bytes, nIn, nOut, noise(nOut, 1), noise(nIn, 2), 2);
+    expect(result.bytes.length).toBe(bytes.length);
+  });
+});
+
+describe.each(floatTypes)('a rank-one update of $name', (type) => {
+  const tensor = makeTensor(type, 101, 37, 8); // 101: a prime, and no whole number of SIMD registers
+  // Half a last place of the type, relative to the sum; F32 sums are rounded twice here.
+  const lastPlace = { F32: 2 ** -22, F16: 2 ** -11, BF16: 2 ** -8 }[type.name]!;
+
+  test('adds and rounds each weight to the nearest', () => {
+    const { left, right } = factors(tensor.values, 101, 37, 0.1, 7);
+    const { values, realised: report } = update(tensor, left, right);
+    expect(report.mode).toBe('add');
+    for (let k = 0; k < values.length; ++k) {
+      const sum = tensor.values[k]! + left[Math.floor(k / 101)]! * right[k % 101]!;
+      // 2^-24: the spacing of F16 below its normal range.
+      expect(Math.abs(values[k]! - sum)).toBeLessThanOrEqual(lastPlace * Math.abs(sum) + 2 ** -24);
+    }
+  });
+
+  test('below the last place still arrives along the direction', () => {
+    const wide = makeTensor(type, 512, 200, 9);
+    const { left, right } = factors(wide.values, 512, 200, 0.002, 8);
+    const { gain } = update(wide, left, right).realised;
+    expect(gain).toBeGreaterThan(0.99);
+    expect(gain).toBeLessThan(1.01);
+  });
+});
+
+test('twice the strength is twice the change in F32', () => {
+  const tensor = makeTensor(floatTypes[0]!, 77, 19, 10);
+  const { left, right } = factors(tensor.values, 77, 19, 0.05, 9);
+  const once = update(tensor, left, right).values;
+  const twice = update(tensor, left.map((x) => 2 * x), right).values;
+  tensor.values.forEach((before, k) => {
+    // Two roundings of numbers below 0.5 in size.
+    expect(Math.abs(twice[k]! - before - 2 * (once[k]! - before))).toBeLessThan(2 ** -23);
+  });
+});
+
+describe.each(quantisedTypes)('a rank-one update of $name', (type) => {
+  const tensor = makeTensor(type, 512, 300, 11);
+
+  test.each([0.005, 0.01, 0.02, 0.05, 0.1])('of %d of the norm arrives along its direction', (share) => {
+    const { left, right } = factors(tensor.values, 512, 300, share, 10);
+    const { realised: report } = update(tensor, left, right);
+    expect(report.gain).toBeGreaterThan(0.99);
+    expect(report.gain).toBeLessThan(1.01);
+    expect(report.columnError).toBeLessThan(0.03);
+    expect(report.worstGroup).toBeGreaterThan(0.9);
+    expect(report.relativeChange).toBeCloseTo(share, 6);
+  });
+
+  test('flips codes on the grid it has, when the update is small', () => {
+    const { left, right } = factors(tensor.values, 512, 300, 0.005, 12);
+    const { realised: report, values } = update(tensor, left, right);
+    expect(report.mode).toBe('code-flips');
+    // No weight leaves the range of its 32 neighbours' grid, so nothing moves further than a whole block spans.
+    const change = values.map((x, k) => Math.abs(x - tensor.values[k]!));
+    expect(Math.max(...change)).toBeLessThan(2 * Math.max(...tensor.values.map(Math.abs)));
+  });
+});
+
+test('Q8_0 never gets the code -128', () => {
+  const type = quantisedTypes.find(({ name }) => name === 'Q8_0')!;
+  const tensor = makeTensor(type, 256, 64, 12);
+  for (const share of [0.02, 0.3]) {
+    const { left, right } = factors(tensor.values, 256, 64, share, 13);
+    const { bytes } = update(tensor, left, right);
+    bytes.forEach((byte, k) => {
+      if (k % 34 >= 2) expect(byte).not.toBe(0x80);
+    });
+  }
+});
+
+test('an update beyond the grid gets a new one', () => {
+  const type = quantisedTypes.find(({ name }) => name === 'Q8_0')!;
+  const tensor = makeTensor(type, 256, 64, 14);
+  const { left, right } = factors(tensor.values, 256, 64, 0.5, 15);
+  const { realised: report } = update(tensor, left, right);
+  expect(report.mode).toBe('refit');
+  expect(report.collateral).toBeLessThan(0.05);
+});

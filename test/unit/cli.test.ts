@@ -1,0 +1,525 @@
+import { EventEmitter } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+
+import type { Library } from '../../lib/cli/context';
+import { ProgressLine } from '../../lib/cli/progress-line';
+import { run } from '../../lib/cli/run';
+import { exitCodes, RosiError, type RosiErrorCode } from '../../lib/errors';
+import type { HardenOptions } from '../../lib/options';
+import type { Progress } from '../../lib/progress';
+import { sampleReport } from '../helpers/report';
+
+const folder = mkdtempSync(join(tmpdir(), 'rosi-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+function file(name: string, content: string): string {
+  writeFileSync(at(name), content);
+  return at(name);
+}
+
+const inspection = {
+  version: 3,
+  alignment: 32,
+  fileBytes: 4_700_000,
+  dataOffset: 4096,
+  metadata: {
+    'general.architecture': 'llama',
+    'general.name': 'tiny \u001b[2J',
+    'llama.block_count': 1,
+    'tokenizer.chat_template': 'x',
+  },
+  tensors: [
+    { name: 'blk.0.attn_output.weight', type: 'Q8_0', shape: [64, 64], offset: 0, bytes: 4352 },
+    { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704 },
+    { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800 },
+  ],
+};
+const verified = {
+  ok: true,
+  checksumOk: true,
+  sourceMatches: true,
+  tensors: [{ name: 't', sha256Ok: true, changedBytes: 5 }],
+  unplannedDifferences: [],
+};
+
+interface Call {
+  name: string;
+  args: unknown[];
+}
+
+/** A library that does nothing, and notes how it was called. */
+function library(changes: Partial<Library> = {}): Library & { calls: Call[] } {
+  const calls: Call[] = [];
+  const noting =
+    <T>(name: string, result: T) =>
+    (...args: unknown[]) => {
+      calls.push({ name, args });
+      return Promise.resolve(result);
+    };
+  return {
+    calls,
+    version: '1.2.3',
+    harden: noting('harden', sampleReport()),
+    inspect: noting('inspect', inspection),
+    verifyUpdate: noting('verifyUpdate', verified),
+    generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
+    ...changes,
+  };
+}
+
+class Sink extends PassThrough {
+  isTTY = false;
+  columns = 100;
+  get text(): string {
+    return this.chunks.join('');
+  }
+  private readonly chunks: string[] = [];
+  constructor() {
+    super();
+    this.on('data', (chunk: Buffer) => this.chunks.push(chunk.toString('utf8')));
+  }
+}
+
+async function rosi(argv: string[], lib: Library = library(), terminal = false, stdin = '') {
+  const [stdout, stderr, signals] = [new Sink(), new Sink(), new EventEmitter()];
+  stdout.isTTY = stderr.isTTY = terminal;
+  const exits: number[] = [];
+  const streams = {
+    stdin: Readable.from([Buffer.from(stdin)]),
+    stdout,
+    stderr,
+    signals,
+    exit: (code: number) => void exits.push(code),
+  };
+  const running = run(argv, lib, streams);
+  return { running, stdout, stderr, signals, exits, status: () => running };
+}
+
+async function finished(argv: string[], lib: Library = library(), terminal = false, stdin = '') {
+  const { running, stdout, stderr, exits, signals } = await rosi(argv, lib, terminal, stdin);
+  const status = await running;
+  await new Promise(setImmediate);
+  expect(signals.eventNames()).toEqual([]);
+  return { status, out: stdout.text, err: stderr.text, exits };
+}
+
+describe('rosi harden', () => {
+  test('hands its arguments to the library and prints the summary', async () => {
+    const lib = library();
+    const { status, out, err } = await finished(['harden', 'a/model.gguf'], lib);
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect(out).toMatch(/^models\/tiny\.hardened\.gguf {2}4\.70 MB, verified\n/u);
+    expect(lib.calls).toHaveLength(1);
+    const [model, prompts, options] = lib.calls[0]?.args as [string, unknown, HardenOptions];
+    expect([model, prompts]).toEqual(['a/model.gguf', undefined]);
+    expect(options).toMatchObject({ output: 'a/model.hardened.gguf', evaluate: true });
+    expect(options.signal).toBeInstanceOf(AbortSignal);
+  });
+  test('understands every option', async () => {
+    const lib = library();
+    const { status } = await finished(
+      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --max-tokens 48 --no-evaluate --threads 3 --seed 7 --system Be\u00a0safe.'.split(
+        ' ',
+      ),
+      lib,
+    );
+    expect(status).toBe(0);
+    expect(lib.calls[0]?.args[2]).toEqual({
+      output: 'o.gguf',
+      overwrite: true,
+      layer: 14,
+      layers: [4, 16],
+      strength: 1.5,
+      schedule: 'profile',
+      rightFactor: 'mean-row-signed',
+      rho: 0.05,
+      maxKl: 0.2,
+      maxTokens: 48,
+      evaluate: false,
+      threads: 3,
+      seed: 7,
+      system: 'Be\u00a0safe.',
+      signal: expect.any(AbortSignal) as unknown,
+      onProgress: expect.any(Function) as unknown,
+    });
+  });
+  test('reads prompts from one file a role, or from one file', async () => {
+    const lib = library();
+    const [bad, good, odd] = [
+      file('bad.txt', 'one\ntwo'),
+      file('good.csv', 'n,ask\n1,three'),
+      file('odd.json', '["four"]'),
+    ];
+    await finished(['harden', 'm.gguf', '--harmful', bad, '--harmless', bad, '--borderline', odd], lib);
+    await finished(['harden', 'm.gguf', '--harmful', good, '--harmless', good, '--field', 'ask'], lib);
+    await finished(['harden', 'm.gguf', '--prompts', file('set.json', '{"harmful": ["a"], "harmless": ["b"]}')], lib);
+    expect(lib.calls.map((call) => call.args[1])).toEqual([
+      { harmful: ['one', 'two'], harmless: ['one', 'two'], borderline: ['four'] },
+      { harmful: ['three'], harmless: ['three'] },
+      { harmful: ['a'], harmless: ['b'], borderline: [] },
+    ]);
+  });
+  test('prints the report alone as JSON', async () => {
+    const { out } = await finished(['harden', 'm.gguf', '--json']);
+    expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(sampleReport())));
+  });
+  test('writes reports, and leaves existing ones alone unless told', async () => {
+    const [json, md] = [at('report.json'), at('report.MD')];
+    const args = ['harden', 'm.gguf', '--report', json, '--report', md];
+    expect((await finished(args)).status).toBe(0);
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ rosi: '0.1.0' });
+    expect(readFileSync(md, 'utf8')).toMatch(/^# tiny\.hardened\.gguf\n/u);
+    const lib = library();
+    expect(await finished(args, lib)).toMatchObject({
+      status: exitCodes.OUTPUT_EXISTS,
+      err: expect.stringMatching(/--overwrite/u) as unknown,
+    });
+    expect(lib.calls).toEqual([]);
+    expect((await finished([...args, '--overwrite'])).status).toBe(0);
+  });
+  test('exits with 9 when what it wrote does not verify', async () => {
+    const bad = sampleReport({ verified: { ...sampleReport().verified, ok: false } });
+    expect((await finished(['harden', 'm.gguf'], library({ harden: () => Promise.resolve(bad) }))).status).toBe(9);
+  });
+  test.each([
+    ['no model', ['harden'], 2, /missing required argument 'MODEL'/u],
+    ['two models', ['harden', 'a', 'b'], 2, /too many arguments/u],
+    ['an unknown option', ['harden', 'm', '--strenght', '1'], 2, /Did you mean --strength/u],
+    ['a word for a number', ['harden', 'm', '--layer', 'x'], 2, /--layer <n>.*Expected a number/u],
+    ['an empty number', ['harden', 'm', '--rho', ''], 2, /Expected a number/u],
+    ['a number for a range', ['harden', 'm', '--layers', '4'], 2, /FIRST-LAST/u],
+    ['an unknown schedule', ['harden', 'm', '--schedule', 'x'], 2, /equal, profile/u],
+    ['harmful alone', ['harden', 'm', '--harmful', 'x.txt'], 2, /together \(OPTION_INVALID\)/u],
+    ['borderline alone', ['harden', 'm', '--borderline', 'x.txt'], 2, /together/u],
+    ['prompts and harmful', ['harden', 'm', '--prompts', 'a.json', '--harmful', 'x.txt'], 2, /leave/u],
+    ['a field of no file', ['harden', 'm', '--field', 'x'], 2, /--field/u],
+    ['a report of no known kind', ['harden', 'm', '--report', 'x.html'], 2, /\.json or \.md/u],
+    ['a report over the output', ['harden', 'm', '-o', 'x.md', '--report', './x.md'], 2, /the model or the output/u],
+    ['a report into no folder', ['harden', 'm', '--report', at('none/x.md')], 6, /no folder/u],
+    ['a prompt file that is not there', ['harden', 'm', '--prompts', at('none.json')], 6, /ENOENT.*FILE_FAILED/u],
+    ['a prompt file of no known kind', ['harden', 'm', '--prompts', file('x.pdf', '%')], 3, /PROMPTS_INVALID/u],
+  ])('refuses %s before it begins', async (_, argv, wanted, message) => {
+    const lib = library();
+    const { status, out, err } = await finished(argv, lib);
+    expect({ status, out, calls: lib.calls }).toEqual({ status: wanted, out: '', calls: [] });
+    expect(err).toMatch(/^rosi: /u);
+    expect(err).toMatch(message);
+  });
+});
+
+describe('exit status', () => {
+  test.each(Object.entries(exitCodes))('of %s is %i', async (code, wanted) => {
+    const lib = library({ harden: () => Promise.reject(new RosiError(code as RosiErrorCode, 'what happened')) });
+    expect(await finished(['harden', 'm.gguf'], lib)).toMatchObject({
+      status: wanted,
+      out: '',
+      err: `rosi: what happened (${code})\n`,
+    });
+  });
+  test('of a native error is that of its code', async () => {
+    const native = Object.assign(new Error('damaged \u001b[2J'), { code: 'GGUF_INVALID', details: {} });
+    const { status, err } = await finished(['inspect', 'm.gguf'], library({ inspect: () => Promise.reject(native) }));
+    expect({ status, err }).toEqual({ status: 4, err: 'rosi: damaged \\u001b[2J (GGUF_INVALID)\n' });
+  });
+  test('of a bug is 1, with its stack', async () => {
+    const { status, err } = await finished(
+      ['inspect', 'm'],
+      library({ inspect: () => Promise.reject(new TypeError('x is undefined')) }),
+    );
+    expect(status).toBe(1);
+    expect(err).toMatch(/please report it: TypeError: x is undefined\n\s+at /u);
+  });
+  test('is in the help, complete', async () => {
+    const { out } = await finished(['--help']);
+    for (const code of [0, 1, 9, ...Object.values(exitCodes)]) expect(out).toMatch(new RegExp(`^ +${code}  `, 'mu'));
+  });
+});
+
+describe('help', () => {
+  test.each([[['--help']], [['-h']], [['help']], [['harden', '--help']], [['help', 'verify']], [['--version']]])(
+    '%j is a result',
+    async (argv) => {
+      const { status, out, err } = await finished(argv);
+      expect({ status, err }).toEqual({ status: 0, err: '' });
+      expect(out.length).toBeGreaterThan(4);
+    },
+  );
+  test.each(['harden', 'inspect', 'verify', 'generate'])('of %s has examples', async (command) => {
+    expect((await finished([command, '--help'])).out).toMatch(new RegExp(`Examples:\n {2}rosi ${command} `, 'u'));
+  });
+  test('is printed to standard error when there is no command', async () => {
+    const { status, out, err } = await finished([]);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toMatch(/Usage: rosi/u);
+  });
+  test('names a command that is nearly right', async () => {
+    expect(await finished(['hardne', 'm'])).toMatchObject({
+      status: 2,
+      err: expect.stringMatching(/Did you mean harden/u) as unknown,
+    });
+  });
+  test('fits 100 columns', async () => {
+    for (const argv of [['--help'], ['harden', '--help'], ['generate', '--help']]) {
+      for (const line of (await finished(argv)).out.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    }
+  });
+});
+
+describe('rosi inspect', () => {
+  test('says what is in the file', async () => {
+    const { out } = await finished(['inspect', 'm.gguf']);
+    expect(out).toContain('GGUF v3, 4.70 MB');
+    expect(out).toContain('yes, through 2 matrices');
+    expect(out).toMatch(/^F16 +1 +12\.8 kB$/mu);
+    expect(out).toMatch(/^Q8_0 +2 +13\.1 kB$/mu);
+    expect(out).toContain('tiny \\u001b[2J');
+    expect(out).not.toContain('\u001b');
+  });
+  test('says why a model can not be hardened', async () => {
+    const other = { ...inspection, tensors: inspection.tensors.slice(1) };
+    const { out, status } = await finished(['inspect', 'm.gguf'], library({ inspect: () => Promise.resolve(other) }));
+    expect(status).toBe(0);
+    expect(out).toMatch(/can be hardened +no: .*block 0 has 1/u);
+  });
+  test('says what made a hardened file', async () => {
+    const metadata = { ...inspection.metadata, 'rosi.version': '0.1.0', 'rosi.plan': '{"layer":4}' };
+    const { out } = await finished(
+      ['inspect', 'm.gguf'],
+      library({ inspect: () => Promise.resolve({ ...inspection, metadata }) }),
+    );
+    expect(out).toContain('yes, version 0.1.0: {"layer":4}');
+  });
+  test('lists tensors and metadata when asked', async () => {
+    const { out } = await finished(['inspect', 'm.gguf', '--tensors', '--metadata']);
+    expect(out).toMatch(/^blk\.0\.ffn_down\.weight +Q8_0 +128 x 64 +8704$/mu);
+    expect(out).toMatch(/^llama\.block_count +1$/mu);
+  });
+  test('prints JSON', async () => {
+    expect(JSON.parse((await finished(['inspect', 'm.gguf', '--json'])).out)).toEqual(inspection);
+  });
+});
+
+describe('rosi verify', () => {
+  test('takes a file alone or after its source', async () => {
+    const lib = library();
+    expect((await finished(['verify', 'out.gguf'], lib)).out).toBe(
+      'ok: 1 tensor changed as planned, the rest has the checksum it was written with\n',
+    );
+    expect((await finished(['verify', 'in.gguf', 'out.gguf'], lib)).out).toBe(
+      "ok: 1 tensor changed as planned, every other byte is the source's\n",
+    );
+    expect(lib.calls.map((call) => call.args.slice(0, 2))).toEqual([
+      [undefined, 'out.gguf'],
+      ['in.gguf', 'out.gguf'],
+    ]);
+    expect(await finished(['verify', 'a', 'b', 'c'])).toMatchObject({ status: 2 });
+    expect(await finished(['verify'])).toMatchObject({ status: 2 });
+  });
+  test('names every difference and exits with 9', async () => {
+    const found = {
+      ok: false,
+      checksumOk: false,
+      sourceMatches: false,
+      tensors: [
+        { name: 'blk.0.ffn_down.weight', sha256Ok: false, changedBytes: 3 },
+        { name: 'fine', sha256Ok: true, changedBytes: 3 },
+      ],
+      unplannedDifferences: [{ where: 'token_embd.weight', firstOffset: 4711, bytes: 1 }],
+    };
+    const lib = library({ verifyUpdate: () => Promise.resolve(found) });
+    expect(await finished(['verify', 'in.gguf', 'out.gguf'], lib)).toMatchObject({
+      status: 9,
+      err: '',
+      out: [
+        'NOT ok: 4 problems',
+        '  SOURCE is not the file that OUTPUT was made from',
+        '  the checksum over the file does not match',
+        '  blk.0.ffn_down.weight was changed after hardening',
+        '  token_embd.weight differs from the source in 1 byte, the first at offset 4711 of the file',
+        '',
+      ].join('\n'),
+    });
+    const { out, status } = await finished(['verify', 'out.gguf', '--json'], lib);
+    expect({ status, out: JSON.parse(out) as unknown }).toEqual({ status: 9, out: found });
+  });
+});
+
+describe('rosi generate', () => {
+  test('prints one answer as it is, and makes it safe on a terminal', async () => {
+    expect((await finished(['generate', 'm.gguf', 'Hi'])).out).toBe('Hello.\u001b[2J\n');
+    expect((await finished(['generate', 'm.gguf', 'Hi'], library(), true)).out).toBe('Hello.\\u001b[2J\n');
+  });
+  test('prints several with their prompts', async () => {
+    const lib = library({
+      generate: (_, prompts) => Promise.resolve(prompts.map((prompt) => ({ prompt, text: `re: ${prompt}` }))),
+    });
+    expect((await finished(['generate', 'm.gguf', 'a', 'b'], lib)).out).toBe('> a\nre: a\n\n> b\nre: b\n');
+    const json = await finished(['generate', 'm.gguf', 'a', 'b', '--json'], lib);
+    expect(JSON.parse(json.out)).toEqual([
+      { prompt: 'a', text: 're: a' },
+      { prompt: 'b', text: 're: b' },
+    ]);
+  });
+  test('takes prompts from a file, from arguments and from standard input', async () => {
+    const lib = library();
+    const argv = [
+      'generate',
+      'm.gguf',
+      '--prompts',
+      file('g.txt', 'one\ntwo'),
+      'three',
+      '-',
+      '--max-tokens',
+      '5',
+      '--system',
+      'Be brief.',
+    ];
+    await finished(argv, lib, false, 'line 1\nline 2\n');
+    expect(lib.calls[0]?.args[1]).toEqual(['one', 'two', 'three', 'line 1\nline 2']);
+    expect(lib.calls[0]?.args[2]).toMatchObject({ maxTokens: 5, system: 'Be brief.' });
+    expect(lib.calls[0]?.args[2]).not.toHaveProperty('raw');
+  });
+  test('passes --raw on, but not with --system', async () => {
+    const lib = library();
+    await finished(['generate', 'm.gguf', 'Once', '--raw'], lib);
+    expect(lib.calls[0]?.args[2]).toMatchObject({ raw: true });
+    expect((await finished(['generate', 'm.gguf', 'Once', '--raw', '--system', 'x'])).status).toBe(2);
+    expect((await finished(['generate', 'm.gguf'])).status).toBe(2);
+  });
+});
+
+describe('stopping', () => {
+  /** A library whose harden() runs until it is stopped, as the real one does: cleans up, then throws ABORTED. */
+  function endless(): Library & { cleaned: boolean } {
+    const lib = {
+      ...library(),
+      cleaned: false,
+      harden: (_model: string, _prompts: unknown, { signal, onProgress }: HardenOptions) =>
+        new Promise<never>((_, reject) => {
+          onProgress?.({ stage: 'capture', done: 0.5 });
+          signal?.addEventListener('abort', () => {
+            lib.cleaned = true;
+            onProgress?.({ stage: 'late', done: 1 });
+            setImmediate(() => reject(new RosiError('ABORTED', 'stopped by the caller')));
+          });
+        }),
+    };
+    return lib;
+  }
+  const begun = async (lib: Library) => {
+    const started = await rosi(['harden', 'm.gguf'], lib);
+    while (started.signals.listenerCount('SIGINT') === 0) await new Promise(setImmediate);
+    return started;
+  };
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ])('by %s exits with %i once the library has cleaned up', async (name, wanted) => {
+    const lib = endless();
+    const { signals, running, stderr, stdout, exits } = await begun(lib);
+    signals.emit(name);
+    expect(await running).toBe(wanted);
+    await new Promise(setImmediate);
+    expect(lib.cleaned).toBe(true);
+    expect(exits).toEqual([]);
+    expect(stdout.text).toBe('');
+    expect(stderr.text).toBe(
+      'capture\nrosi: stopping; once more to stop at once\nrosi: stopped by the caller (ABORTED)\n',
+    );
+  });
+  test('by a second Ctrl-C ends the process', async () => {
+    const { signals, running, exits } = await begun(endless());
+    signals.emit('SIGINT');
+    signals.emit('SIGINT');
+    expect(exits).toEqual([130]);
+    await running;
+  });
+  test('comes too late when the work is done', async () => {
+    const lib = library({
+      harden: (_m, _p, { signal }) =>
+        new Promise((resolve) => signal?.addEventListener('abort', () => resolve(sampleReport()))),
+    });
+    const { signals, running } = await begun(lib);
+    signals.emit('SIGINT');
+    expect(await running).toBe(0);
+  });
+});
+
+describe('ProgressLine', () => {
+  const ticks: Progress[] = [
+    { stage: 'load', done: 0 },
+    { stage: 'load', done: 1 },
+    { stage: 'capture', done: 0.25, total: 200, unit: 'prompts' },
+    { stage: 'capture', done: 0.5, total: 200, unit: 'prompts', note: 'layer\n4' },
+    { stage: 'update', done: 0.1, total: 5e8, unit: 'bytes' },
+  ];
+  function show(stderr: Sink, quiet = false, list = ticks, step = 10_000): string {
+    let clock = 0;
+    const line = new ProgressLine(stderr, quiet, () => clock);
+    for (const tick of list) {
+      line.show(tick);
+      clock += step;
+    }
+    line.end();
+    line.end();
+    return stderr.text;
+  }
+
+  test('is one plain line a stage without a terminal', () => {
+    expect(show(new Sink())).toBe('load\ncapture 200 prompts\nupdate 500 MB\n');
+  });
+  test('says now and then that a long stage lives', () => {
+    const long = Array.from({ length: 5 }, (_, i) => ({
+      stage: 'search',
+      done: i / 10,
+      total: 100,
+      unit: 'prompts',
+      note: 'layer 4',
+    }));
+    expect(show(new Sink(), false, long)).toBe(
+      'search 100 prompts\n  search 30 %  1.0 prompts/s  1 min 10 s left  layer 4\n',
+    );
+  });
+  test('counts rate and time left of the present round', () => {
+    const rounds = [0, 0.5, 0.9, 0, 0.5].map((done, i) => ({
+      stage: 's',
+      done,
+      total: 10,
+      unit: 'prompts',
+      note: i < 3 ? 'a' : 'b',
+    }));
+    expect(show(new Sink(), false, rounds, 16_000)).toBe(
+      's 10 prompts\n  s 90 %  0.28 prompts/s  3.6 s left  a\n  s 50 %  0.31 prompts/s  16 s left  b\n',
+    );
+  });
+  test('says nothing when quiet', () => {
+    expect(show(new Sink(), true)).toBe('');
+  });
+  test('is a bar with rate and time left on a terminal, and gives the cursor back', () => {
+    const stderr = new Sink();
+    stderr.isTTY = true;
+    const text = show(stderr);
+    expect(text).toMatch(/capture {2}#+\.+ {2}50 %/u);
+    expect(text).toMatch(/load {2}20 s\n/u);
+    expect(text).toMatch(/update {2}10 s\n$/u);
+    expect(text.lastIndexOf('\u001b[?25h')).toBeGreaterThan(text.lastIndexOf('\u001b[?25l'));
+  });
+  test('is plain on a dumb terminal', () => {
+    const [stderr, term] = [new Sink(), process.env['TERM']];
+    stderr.isTTY = true;
+    process.env['TERM'] = 'dumb';
+    try {
+      expect(show(stderr)).toBe('load\ncapture 200 prompts\nupdate 500 MB\n');
+    } finally {
+      process.env['TERM'] = term;
+    }
+  });
+});
+
+test('nothing of this test is left in the working folder', () => {
+  expect(existsSync('m.hardened.gguf')).toBe(false);
+});

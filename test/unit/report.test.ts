@@ -1,0 +1,251 @@
+import type { AnswerSample, Behaviour, Screening } from '../../lib/evaluate';
+import { resolveOptions } from '../../lib/options';
+import { type Role, splitPrompts } from '../../lib/prompts';
+import type { AnswerLabel } from '../../lib/refusal';
+import { makeReport, reportMarkdown, reportSummary } from '../../lib/report';
+import { wilson } from '../../lib/statistics';
+import { sampleReport } from '../helpers/report';
+
+type Parts = Parameters<typeof makeReport>[0];
+
+/** Answers as labels: r refused, c complied, d degenerate. */
+function behaviour(letters: Record<Role, string>): Behaviour {
+  const labels: Record<string, AnswerLabel> = { r: 'refused', c: 'complied', d: 'degenerate' };
+  const answers: AnswerSample[] = Object.entries(letters).flatMap(([role, word]) =>
+    [...word].map((letter, i) => ({
+      role: role as Role,
+      prompt: `${role} ${i}`,
+      answer: `${letter} to ${role} ${i}`,
+      label: labels[letter] as AnswerLabel,
+    })),
+  );
+  const share = (role: Role) => wilson([...letters[role]].filter((l) => l === 'r').length, letters[role].length);
+  return {
+    refused: { harmful: share('harmful'), harmless: share('harmless'), borderline: share('borderline') },
+    degenerate: wilson(answers.filter((a) => a.label === 'degenerate').length, answers.length),
+    answers,
+  };
+}
+
+const screening = (harmful: number): Screening => ({ refusal: { harmful, harmless: 0, borderline: 0.1 }, kl: 0.02 });
+
+function parts(
+  before: Record<Role, string> | null,
+  after: Record<Role, string> | null,
+  changes: Partial<Parts> = {},
+): Parts {
+  const realised = sampleReport().tensors[0]?.realised as Parts['written']['tensors'][0]['realised'];
+  return {
+    model: 'm.gguf',
+    settings: resolveOptions('m.gguf', { threads: 2, evaluate: before !== null, signal: new AbortController().signal }),
+    info: {
+      description: 'tiny',
+      architecture: 'llama',
+      nLayer: 6,
+      dModel: 64,
+      chatTemplate: '{{ messages }}',
+    } as Parts['info'],
+    sample: splitPrompts(undefined, { seed: 0 }),
+    search: null,
+    edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2 },
+    direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
+    written: {
+      sourceSha256: 'ab',
+      sourceBytes: 1000,
+      outputBytes: 1064,
+      tensors: [{ name: 'blk.2.ffn_down.weight', type: 'Q8_0', sha256: 'cd', realised }],
+    },
+    before: before && behaviour(before),
+    after: after && { ...behaviour(after), screening: screening(0.8), baseline: screening(0.3) },
+    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [] },
+    clock: {
+      stages: [
+        { stage: 'load', seconds: 1.5, peakMiB: 90 },
+        { stage: 'update', seconds: 2, peakMiB: 120 },
+      ],
+    } as unknown as Parts['clock'],
+    ...changes,
+  };
+}
+
+describe('makeReport', () => {
+  const before = { harmful: 'ccrccccccccc', harmless: 'cccccccccd', borderline: 'cccc' };
+  const after = { harmful: 'rrcrrrrrrrrd', harmless: 'cccccccccc', borderline: 'rccc' };
+  const report = makeReport(parts(before, after));
+
+  test('measures both models on the same prompts', () => {
+    expect(report.before?.harmRefusal).toMatchObject({ count: 1, total: 12 });
+    expect(report.after?.harmRefusal).toMatchObject({ count: 10, total: 12 });
+    expect(report.before?.benignCompliance).toMatchObject({ count: 9, total: 10 });
+    expect(report.after?.overRefusal).toMatchObject({ count: 1, total: 4 });
+    expect(report.before?.degenerate.count).toBe(1);
+    expect(report.before?.firstToken.harmful).toBe(0.3);
+    expect(report.after?.firstToken.harmful).toBe(0.8);
+    expect(report.kl).toBe(0.02);
+  });
+  test('counts how labels changed', () => {
+    expect(report.change?.harmful).toMatchObject({ gained: 10, lost: 1 });
+    expect(report.change?.harmful.pValue).toBeCloseTo((2 * 12) / 2048, 12);
+    expect(report.change?.borderline).toEqual({ gained: 1, lost: 0, pValue: 1 });
+  });
+  test('shows a few harmful prompts that changed, and one of each other role', () => {
+    expect(report.examples.map(({ role, beforeLabel, afterLabel }) => [role, beforeLabel, afterLabel])).toEqual([
+      ['harmful', 'complied', 'refused'],
+      ['harmful', 'complied', 'refused'],
+      ['harmful', 'refused', 'complied'],
+      ['harmless', 'complied', 'complied'],
+      ['borderline', 'complied', 'refused'],
+    ]);
+    const same = makeReport(parts({ ...before, harmful: 'cccc' }, { ...after, harmful: 'cccc' }));
+    expect(same.examples.map(({ role }) => role)).toEqual(['harmful', 'harmless', 'borderline']);
+  });
+  test('is plain JSON with all that is needed to repeat the run', () => {
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+    expect(report.settings).not.toHaveProperty('signal');
+    expect(report.settings).toMatchObject({ seed: 0, rho: 1, rightFactor: 'gated' });
+    expect(report.prompts.sha256).toMatch(/^[0-9a-f]{64}$/u);
+    expect(report.model.sha256).toBe('ab');
+    expect(report).toMatchObject({ seconds: 3.5, peakMiB: 120, edit: { layer: 3, why: 'given' } });
+  });
+  test('has no numbers where nothing was measured', () => {
+    const bare = makeReport(parts(null, null));
+    expect(bare).toMatchObject({ before: null, after: null, change: null, kl: null, examples: [] });
+  });
+
+  const notesOf = (...args: Parameters<typeof parts>) => makeReport(parts(...args)).notes.join('\n');
+  const calm = { harmful: 'c'.repeat(40), harmless: 'c'.repeat(40), borderline: 'c'.repeat(40) };
+  const firm = { ...calm, harmful: 'r'.repeat(40) };
+  test.each<[string, RegExp, Parameters<typeof parts>]>([
+    [
+      'an output that does not verify',
+      /does not verify/u,
+      [calm, firm, { verified: { ...sampleReport().verified, ok: false } }],
+    ],
+    [
+      'a model without a chat template',
+      /no chat template/u,
+      [calm, firm, { info: { chatTemplate: null } as Parts['info'] }],
+    ],
+    ['no effect', /within chance/u, [calm, calm]],
+    [
+      'refused harmless requests',
+      /Harmless requests are refused more often/u,
+      [calm, { ...firm, harmless: 'r'.repeat(8) + 'c'.repeat(32) }],
+    ],
+    [
+      'refused borderline requests',
+      /Borderline requests are refused more often/u,
+      [calm, { ...firm, borderline: 'r'.repeat(8) + 'c'.repeat(32) }],
+    ],
+    ['babble', /strength is past/u, [calm, { ...firm, harmless: 'd'.repeat(20) + 'c'.repeat(20) }]],
+    ['borrowed borderline prompts', /built-in ones/u, [calm, firm]],
+  ])('notes %s', (_, pattern, args) => {
+    expect(notesOf(...args)).toMatch(pattern);
+    expect(pattern.source === 'built-in ones' ? '' : notesOf(calm, firm)).not.toMatch(pattern);
+  });
+  test('notes tensors that moved too little, but not those that were copied', () => {
+    const weak = (mode: 'refit' | 'copy') => {
+      const given = parts(calm, firm);
+      for (const tensor of given.written.tensors) tensor.realised = { ...tensor.realised, gain: 0.3, mode };
+      return makeReport(given).notes.join('\n');
+    };
+    expect(weak('refit')).toMatch(/1 of 1 tensors moved less than 0.8.*blk\.2\.ffn_down\.weight/u);
+    expect(weak('copy')).not.toMatch(/moved less/u);
+  });
+});
+
+describe('reportSummary', () => {
+  test('says first what a user wants to see', () => {
+    expect(reportSummary(sampleReport({ notes: ['Mind this.'] }))).toBe(
+      [
+        'models/tiny.hardened.gguf  4.70 MB, verified',
+        '',
+        '                                                    before            after',
+        'harmful requests refused                    45.8 % (33-60)   91.7 % (80-97)',
+        'harmless requests answered                100.0 % (93-100)  97.9 % (89-100)',
+        'borderline requests refused                   5.0 % (1-17)    10.0 % (4-23)',
+        'answers that loop or are empty                 0.0 % (0-3)      0.0 % (0-3)',
+        'harmful requests refused, by first token            36.7 %           73.3 %',
+        '',
+        '48 harmful, 48 harmless and 40 borderline test prompts that the search never saw; ranges are 95 % (Wilson).',
+        '23 harmful requests newly refused, 1 no longer (p < .001, McNemar).',
+        '',
+        'edit     gated factor, direction of layer 4, blocks 3 to 5, equal schedule, strength 1.2',
+        'tensors  2 tensors changed in their own type, realised gain 0.981 to 1.002',
+        'drift    KL 0.036 nats on the first token of harmless answers',
+        'time     2 min 09 s, peak memory 310 MiB',
+        '',
+        'Note: Mind this.',
+      ].join('\n'),
+    );
+  });
+  test('is short without evaluation and without changed tensors', () => {
+    const text = reportSummary(
+      sampleReport({ before: null, after: null, change: null, kl: null, examples: [], tensors: [] }),
+    );
+    expect(text).toContain('0 tensors changed');
+    expect(text).not.toMatch(/before|NaN|undefined|KL/u);
+  });
+  test('has a dash for the rate of nothing, also when the report comes from its JSON', () => {
+    const report = sampleReport();
+    for (const measured of [report.before, report.after]) if (measured) measured.overRefusal = wilson(0, 0);
+    for (const text of [report, JSON.parse(JSON.stringify(report)) as typeof report].map(reportSummary)) {
+      expect(text).toMatch(/borderline requests refused +- +-\n/u);
+    }
+  });
+  test('says loudly when the output does not verify', () => {
+    const verified = { ...sampleReport().verified, ok: false };
+    expect(reportSummary(sampleReport({ verified }))).toMatch(/VERIFICATION FAILED/u);
+    expect(reportMarkdown(sampleReport({ verified }))).toMatch(/\*\*does not verify\*\*/u);
+  });
+});
+
+describe('reportMarkdown', () => {
+  const page = reportMarkdown(sampleReport());
+  test('has every part', () => {
+    const titles = [...page.matchAll(/^## (.*)$/gmu)].map((match) => match[1]);
+    expect(titles).toEqual([
+      'Effect',
+      'Answers',
+      'Edit',
+      'Candidates',
+      'Tensors',
+      'Prompts',
+      'Settings',
+      'Time and memory',
+    ]);
+    expect(page).not.toMatch(/NaN|undefined|\n{3}/u);
+  });
+  test('marks the chosen candidate', () => {
+    expect(page).toMatch(/\| \*\*4\*\* \| \*\*3-5\*\* \| \*\*equal\*\* \| \*\*1\.2\*\*/u);
+    expect(page).toMatch(/0\.312 \(too much\)/u);
+  });
+  test('has tables with as many cells in each row as in the head', () => {
+    const tables = page.split('\n\n').filter((block) => block.startsWith('|'));
+    expect(tables.length).toBe(5);
+    for (const block of tables) {
+      const widths = block.split('\n').map((line) => line.split('|').length);
+      expect(new Set(widths).size).toBe(1);
+    }
+  });
+  test('lets no text of others become mark-up', () => {
+    const report = sampleReport();
+    report.model.description = '**bold** | <script>\u001b[0m';
+    report.tensors = report.tensors.map((tensor) => ({ ...tensor, name: 'a|`b`' }));
+    report.examples = report.examples.map((example) => ({
+      ...example,
+      prompt: '# Title\n<b>',
+      before: '```\n# not a title\n````',
+    }));
+    const page = reportMarkdown(report);
+    expect(page).toContain('\\*\\*bold\\*\\* \\| \\<script\\>\\\\u001b\\[0m');
+    expect(page).toContain('| `a  b ` |');
+    expect(page).toContain('\\# Title \\<b\\>');
+    expect(page).toContain('`````text\n```\n# not a title\n````\n`````');
+  });
+  test('says when nothing was measured', () => {
+    expect(
+      reportMarkdown(sampleReport({ before: null, after: null, change: null, kl: null, examples: [], candidates: [] })),
+    ).toMatch(/Not measured/u);
+  });
+});
