@@ -51,6 +51,8 @@ function isScriptSalad(text: string): boolean {
 function isRepetition(text: string): boolean {
   const words = wordsOf(text);
   if (longestRun(words) >= 8) return true;
+  // One character over and over, unless it draws a line or counts.
+  if (/([^\s\p{N}\-=_*.#~|`+])\1{11,}/u.test(text)) return true;
   // Songs and tables repeat half of their three-word groups at most; loops repeat nearly all.
   if (words.length >= 12 && distinctShare(words, 3) < 0.45) return true;
   if (endsInLoop(words)) return true;

@@ -112,7 +112,8 @@ interface Parts {
 /** Puts a run's results together. */
 export function makeReport(parts: Parts): HardenReport {
   const { settings, info, search, edit, direction, written, before, after, clock } = parts;
-  const { signal: _signal, onProgress: _onProgress, output, ...plainSettings } = settings;
+  const plainSettings: Partial<Settings> = { ...settings };
+  for (const name of ['signal', 'onProgress', 'output'] as const) delete plainSettings[name];
   const report: HardenReport = {
     rosi: version,
     model: {
@@ -125,8 +126,8 @@ export function makeReport(parts: Parts): HardenReport {
       dModel: info.dModel,
       hasChatTemplate: info.chatTemplate !== null && info.chatTemplate.trim() !== '',
     },
-    output: { path: output, bytes: written.outputBytes },
-    settings: plainSettings,
+    output: { path: settings.output, bytes: written.outputBytes },
+    settings: plainSettings as HardenReport['settings'],
     prompts: parts.sample.summary,
     edit: {
       ...edit,

@@ -223,10 +223,22 @@ interface Piece {
 }
 
 function toSegments(pieces: readonly Piece[], { controlTokens }: SpecialTokens): Segment[] {
-  const segments = controlTokens
-    ? fence(pieces, controlTokens)
-    : pieces.map(({ text, data }) => ({ text, parseSpecial: !data }));
+  const segments = controlTokens ? fence(pieces, controlTokens) : apart(pieces);
   return segments.filter((segment) => segment.text !== '');
+}
+
+/** Cuts between the template and every text. */
+function apart(pieces: readonly Piece[]): Segment[] {
+  const segments = pieces.map(({ text, data }) => ({ text, parseSpecial: !data }));
+  segments.forEach((segment, i) => {
+    const next = segments[i + 1];
+    if (!segment.parseSpecial || next === undefined || next.parseSpecial) return;
+    // "User: " and "Why" are other tokens than "User:" and " Why", which is what "User: Why" is made of.
+    const text = segment.text.replace(/ +$/u, '');
+    next.text = segment.text.slice(text.length) + next.text;
+    segment.text = text;
+  });
+  return segments;
 }
 
 /** Cuts the prompt only where a control token would take in characters of the conversation. */

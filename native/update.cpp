@@ -119,12 +119,9 @@ class Update {
     // Hash and copy are tasks like the tensors: beside them with several threads, before them with one.
     const auto n_tasks = static_cast<std::int64_t>(tensors_.size() + 2);
     core::ThreadPool(plan_.threads).for_each(n_tasks, [this](std::int64_t index, const core::ThreadPool::Run& run) {
-      if (index == 0)
-        hash_source(run);
-      else if (index == 1)
-        writer_.copy_unchanged(tensors_, counted(run));
-      else
-        edit_tensor(static_cast<std::size_t>(index - 2), run);
+      if (index == 0) hash_source(run);
+      else if (index == 1) writer_.copy_unchanged(tensors_, counted(run));
+      else edit_tensor(static_cast<std::size_t>(index - 2), run);
     });
     source_.input().require_unchanged();
 

@@ -23,10 +23,13 @@ export async function buildAddon({ cuda = false, portable = false, debug = false
       }
     }
     const engine = await layOutEngine();
-    const out = join(root, 'build', 'cmake');
+    // A portable build leaves alone what others may be running.
+    const out = join(root, 'build', portable ? 'cmake-portable' : 'cmake');
+    const target = join(root, 'build', portable ? 'portable' : 'Release');
     const config = debug ? 'Debug' : 'Release';
     const options = {
       ROSI_ENGINE_FOLDER: engine,
+      ROSI_OUTPUT_FOLDER: target,
       ROSI_CUDA: cuda ? 'ON' : 'OFF',
       ROSI_PORTABLE: portable ? 'ON' : 'OFF',
       ROSI_VERSION: require('../package.json').version,
@@ -34,7 +37,7 @@ export async function buildAddon({ cuda = false, portable = false, debug = false
     configure(out, config, options);
     const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
     run('cmake', ['--build', out, '--config', config, '--parallel', jobs]);
-    return join(root, 'build', 'Release', 'rosi.node');
+    return join(target, 'rosi.node');
   } finally {
     unlock();
   }

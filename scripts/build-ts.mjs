@@ -1,23 +1,21 @@
-// Compiles lib/ to dist/: CommonJS, and an ES module wrapper that hands on the same objects, so that a program which
-// mixes both has one RosiError and one addon.
+// Compiles lib/ into dist/: CommonJS, its types, and the ES module that re-exports it.
 import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from './lay-out-engine.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const require = createRequire(import.meta.url);
 const dist = join(root, 'dist');
-
 rmSync(dist, { recursive: true, force: true });
-execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')], {
-  stdio: 'inherit',
-});
-const names = Object.keys(require(join(dist, 'index.js'))).sort();
-writeFileSync(
-  join(dist, 'index.mjs'),
-  `import rosi from './index.js';\n\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = rosi;\n`,
-);
-writeFileSync(join(dist, 'index.d.mts'), "export * from './index.js';\n");
-chmodSync(join(dist, 'cli.js'), 0o755);
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+try {
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+} catch {
+  process.exit(1); // tsc has said why
+}
+const data = join(root, 'lib', 'data');
+for (const name of readdirSync(data).filter((name) => name.endsWith('.json'))) {
+  cpSync(join(data, name), join(dist, 'data', name));
+}
+const command = join(dist, 'cli.js');
+if (existsSync(command)) chmodSync(command, 0o755);

@@ -1,21 +1,21 @@
-// The addon's public exports are exactly the members of NativeAddon in lib/native.ts.
+// The addon exports exactly the members of `interface NativeAddon` in lib/native.ts.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { root } from './lay-out-engine.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const addon = createRequire(import.meta.url)('node-gyp-build')(root);
-const body = /export interface NativeAddon \{\n([\s\S]*?)\n\}/.exec(
-  readFileSync(join(root, 'lib', 'native.ts'), 'utf8'),
-)[1];
-const typed = [...body.matchAll(/^ {2}(\w+)[(:]/gm)].map(([, name]) => name);
-const exported = Object.keys(addon).filter((name) => !name.startsWith('_'));
-const missing = typed.filter((name) => !exported.includes(name));
-const untyped = exported.filter((name) => !typed.includes(name));
-if (missing.length + untyped.length > 0) {
-  console.error(
-    `in lib/native.ts but not exported: ${missing.join(', ') || 'none'}; exported but not typed: ${untyped.join(', ') || 'none'}`,
-  );
-  process.exitCode = 1;
-} else console.log(`exports: ${exported.length} functions, all typed`);
+const file = join(root, 'lib', 'native.ts');
+const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
+const contract = source.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === 'NativeAddon');
+if (!contract) throw new Error('lib/native.ts has no interface NativeAddon');
+const typed = contract.members.map((member) => member.name.getText(source).replaceAll("'", ''));
+const exported = Object.keys(createRequire(import.meta.url)('node-gyp-build')(root));
+
+const faults = [
+  ...exported.filter((name) => !typed.includes(name)).map((name) => `${name} is exported but not in NativeAddon`),
+  ...typed.filter((name) => !exported.includes(name)).map((name) => `${name} is in NativeAddon but not exported`),
+];
+for (const fault of faults) console.error(fault);
+console.log(faults.length === 0 ? `exports: ${exported.length} names, all typed` : `exports: ${faults.length} faults`);
+process.exitCode = faults.length === 0 ? 0 : 1;

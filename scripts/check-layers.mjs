@@ -1,49 +1,72 @@
-// Includes and imports obey the layers: core <- gguf, kernels, engine <- update <- bindings <- lib/native.ts <- lib/.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Holds the arrows: core <- gguf, kernels, engine <- update <- bindings <- lib/native.ts <- lib/.
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize, relative, sep } from 'node:path';
+import { root } from './lay-out-engine.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const files = (folder) =>
-  readdirSync(folder).flatMap((name) => {
-    const path = join(folder, name);
-    return statSync(path).isDirectory() ? files(path) : [path];
-  });
-const allowed = {
-  core: ['core'],
-  gguf: ['core', 'gguf'],
-  kernels: ['core', 'kernels'],
-  engine: ['core', 'engine'],
-  update: ['core', 'gguf', 'kernels', 'update'],
-  bindings: ['core', 'gguf', 'kernels', 'engine', 'update', 'bindings'],
+/** What a folder of native/ may include of ours, besides itself. '' is native/ itself: the update layer. */
+const below = {
+  core: [],
+  gguf: ['core'],
+  kernels: ['core'],
+  engine: ['core'],
+  '': ['core', 'gguf', 'kernels'],
+  bindings: ['core', 'gguf', 'kernels', 'engine', ''],
 };
-const owners = { 'llama.h': 'engine', 'napi.h': 'bindings' };
-const faults = [];
+/** Headers of others, and where alone they may be included. */
+const foreign = [
+  { header: /^(llama|ggml)([-.].*)?$|^gguf\.h$/, name: 'the engine', allowed: (file) => file.startsWith('engine/') },
+  { header: /^(napi|node_api|js_native_api)\.h$/, name: 'Node-API', allowed: (file) => file.startsWith('bindings/') },
+  { header: /^(cuda|cublas|cooperative_groups)/, name: 'CUDA', allowed: (file) => file.endsWith('.cu') },
+];
 
-for (const path of files(join(root, 'native')).filter((name) => /\.(h|cpp|cu)$/.test(name))) {
-  const [, inner] = relative(root, path).split(/[\\/]/);
-  const layer = inner.replace(/\.(h|cpp)$/, '');
-  for (const [, target] of readFileSync(path, 'utf8').matchAll(/^#include [<"]([^>"]+)[>"]/gm)) {
-    const owner = owners[target];
-    if (owner !== undefined && owner !== layer)
-      faults.push(`${relative(root, path)} includes ${target}: only native/${owner}/ may`);
-    if (target === 'cuda_runtime.h' && !path.endsWith('.cu'))
-      faults.push(`${relative(root, path)} includes cuda_runtime.h: only .cu files may`);
-    const other = target === 'update.h' ? 'update' : target.split('/')[0]; // a bare name is the system's or the engine's
-    if (other in allowed && !allowed[layer].includes(other))
-      faults.push(`${relative(root, path)} includes ${target}: ${layer} may use ${allowed[layer].join(', ')}`);
-  }
-}
-for (const path of files(join(root, 'lib')).filter((name) => name.endsWith('.ts'))) {
-  const source = readFileSync(path, 'utf8');
-  const name = relative(root, path);
-  if (/from '\.\/load-addon'/.test(source) && name !== join('lib', 'native.ts'))
-    faults.push(`${name} loads the addon: only lib/native.ts may`);
-  if (/\bfrom '(\.\.?\/)+cli(\/|')/.test(source) && !name.startsWith(join('lib', 'cli')))
-    faults.push(`${name} imports the command`);
+function files(folder, pattern) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 }
 
-if (faults.length > 0) {
-  console.error(faults.join('\n'));
-  process.exitCode = 1;
-} else console.log('layers: every include and import follows the arrows');
+function nativeFaults() {
+  const native = join(root, 'native');
+  return files(native, /\.(h|cpp|cu|cuh)$/).flatMap((path) => {
+    const file = relative(native, path).split(sep).join('/');
+    const layer = file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
+    const faults = [];
+    if (!(layer in below)) faults.push(`native/${file}: native/${layer}/ is no known layer`);
+    for (const [, quote, header] of readFileSync(path, 'utf8').matchAll(/^\s*#\s*include\s*([<"])([^>"]+)[>"]/gm)) {
+      for (const { name, allowed } of foreign.filter((rule) => rule.header.test(header))) {
+        if (!allowed(file)) faults.push(`native/${file} includes ${header}: ${name} is not for this layer`);
+      }
+      if (quote === '<' || foreign.some((rule) => rule.header.test(header))) continue;
+      const target = header.includes('/') ? header.slice(0, header.indexOf('/')) : '';
+      if (target !== layer && !below[layer]?.includes(target)) {
+        faults.push(`native/${file} includes ${header}: ${layer || 'update'} may not know ${target || 'update'}`);
+      }
+    }
+    return faults;
+  });
+}
+
+function typescriptFaults() {
+  const lib = join(root, 'lib');
+  return files(lib, /\.m?ts$/).flatMap((path) => {
+    const file = relative(lib, path).split(sep).join('/');
+    const imports = [...readFileSync(path, 'utf8').matchAll(/(?:from|import|require)\s*\(?\s*'([^']+)'/g)].map(([, name]) => name);
+    return imports.flatMap((name) => {
+      const target = name.startsWith('.') ? normalize(join(dirname(file), name)).split(sep).join('/').replace(/\.js$/, '') : name;
+      if (target === 'load-addon' && file !== 'native.ts') return [`lib/${file} imports load-addon: only native.ts may`];
+      if ((target === 'node-gyp-build' || target.endsWith('.node')) && file !== 'load-addon.ts') {
+        return [`lib/${file} loads the addon: only load-addon.ts may`];
+      }
+      if (target.startsWith('..')) return [`lib/${file} imports ${name}: outside lib/`];
+      if (target === 'cli' || (target === 'index' && file !== 'index.mts' && file !== 'cli.ts')) {
+        return [`lib/${file} imports ${name}: that file is for users`];
+      }
+      return [];
+    });
+  });
+}
+
+const faults = [...nativeFaults(), ...typescriptFaults()];
+for (const fault of faults) console.error(fault);
+console.log(faults.length === 0 ? 'layers: every include and import obeys the arrows' : `layers: ${faults.length} faults`);
+process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,16 +1,17 @@
-// Makes prebuilds/<platform>-<arch>/: the addon, the engine's libraries and their processor variants side by side.
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+// Makes prebuilds/<platform>-<arch>/: the addon with libstdc++ linked in, the engine and its processor variants beside it.
+// The folder and the addon's name are what node-gyp-build looks for.
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { buildAddon } from './build-addon.mjs';
-import { root } from './lay-out-engine.mjs';
+import { platform, root } from './lay-out-engine.mjs';
 
-const target = join(root, 'prebuilds', `${process.platform}-${process.arch}`);
-await buildAddon({ portable: true });
-rmSync(target, { recursive: true, force: true });
-mkdirSync(target, { recursive: true });
-const built = join(root, 'build', 'Release');
-for (const name of readdirSync(built)) {
-  // node-gyp-build takes a file of this name for any Node that has Node-API.
-  copyFileSync(join(built, name), join(target, name === 'rosi.node' ? 'rosi.napi.node' : name));
+const built = await buildAddon({ portable: true });
+const [system, arch, musl] = platform().split('-');
+const libc = system === 'linux' ? (musl ? 'musl.' : 'glibc.') : '';
+const folder = join(root, 'prebuilds', `${system}-${arch}`);
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+for (const name of readdirSync(dirname(built))) {
+  cpSync(join(dirname(built), name), join(folder, name === 'rosi.node' ? `node.napi.${libc}node` : name));
 }
-console.error(`rosi: ${target}`);
+console.log(folder);

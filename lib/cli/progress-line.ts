@@ -91,7 +91,8 @@ export class ProgressLine {
 }
 
 function amount(total: number, unit: string | undefined): string {
-  return unit === 'bytes' ? byteCount(total) : `${total} ${unit ?? ''}`.trim();
+  if (unit === 'bytes') return byteCount(total);
+  return `${total} ${total === 1 ? (unit ?? '').replace(/s$/u, '') : (unit ?? '')}`.trim();
 }
 
 function rate(perSecond: number, unit: string | undefined): string {

@@ -34,31 +34,19 @@ Napi::Value whole_to_js(Napi::Env env, T value) {
 Napi::Value number_to_js(Napi::Env env, gguf::ValueType type, std::span<const std::byte> bytes) {
   using gguf::ValueType;
   switch (type) {
-    case ValueType::uint8:
-      return Napi::Number::New(env, read<std::uint8_t>(bytes));
-    case ValueType::int8:
-      return Napi::Number::New(env, read<std::int8_t>(bytes));
-    case ValueType::uint16:
-      return Napi::Number::New(env, read<std::uint16_t>(bytes));
-    case ValueType::int16:
-      return Napi::Number::New(env, read<std::int16_t>(bytes));
-    case ValueType::uint32:
-      return Napi::Number::New(env, read<std::uint32_t>(bytes));
-    case ValueType::int32:
-      return Napi::Number::New(env, read<std::int32_t>(bytes));
-    case ValueType::float32:
-      return Napi::Number::New(env, read<float>(bytes));
-    case ValueType::float64:
-      return Napi::Number::New(env, read<double>(bytes));
-    case ValueType::uint64:
-      return whole_to_js(env, read<std::uint64_t>(bytes));
-    case ValueType::int64:
-      return whole_to_js(env, read<std::int64_t>(bytes));
-    case ValueType::boolean:
-      return Napi::Boolean::New(env, read<std::uint8_t>(bytes) != 0);
+    case ValueType::uint8: return Napi::Number::New(env, read<std::uint8_t>(bytes));
+    case ValueType::int8: return Napi::Number::New(env, read<std::int8_t>(bytes));
+    case ValueType::uint16: return Napi::Number::New(env, read<std::uint16_t>(bytes));
+    case ValueType::int16: return Napi::Number::New(env, read<std::int16_t>(bytes));
+    case ValueType::uint32: return Napi::Number::New(env, read<std::uint32_t>(bytes));
+    case ValueType::int32: return Napi::Number::New(env, read<std::int32_t>(bytes));
+    case ValueType::float32: return Napi::Number::New(env, read<float>(bytes));
+    case ValueType::float64: return Napi::Number::New(env, read<double>(bytes));
+    case ValueType::uint64: return whole_to_js(env, read<std::uint64_t>(bytes));
+    case ValueType::int64: return whole_to_js(env, read<std::int64_t>(bytes));
+    case ValueType::boolean: return Napi::Boolean::New(env, read<std::uint8_t>(bytes) != 0);
     case ValueType::string:
-    case ValueType::array:
-      break;
+    case ValueType::array: break;
   }
   return env.Null();
 }

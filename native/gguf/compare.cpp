@@ -150,10 +150,8 @@ class Comparer {
   void compare_tensors() {
     for (const Tensor& tensor : source_->tensors()) {
       const Tensor* other = output_.find(tensor.name);
-      if (other == nullptr)
-        whole_part(tensor.name, range(tensor));
-      else if (!planned_.contains(tensor.name))
-        compare_part(tensor.name, range(tensor), range(*other));
+      if (other == nullptr) whole_part(tensor.name, range(tensor));
+      else if (!planned_.contains(tensor.name)) compare_part(tensor.name, range(tensor), range(*other));
     }
     for (const Tensor& tensor : output_.tensors()) {
       if (source_->find(tensor.name) == nullptr) whole_part(tensor.name, range(tensor));

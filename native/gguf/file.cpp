@@ -24,24 +24,15 @@ std::optional<std::string_view> Entry::text() const noexcept {
 
 std::optional<std::uint64_t> Entry::whole_number() const noexcept {
   switch (type) {
-    case ValueType::uint8:
-      return not_negative<std::uint8_t>(value);
-    case ValueType::int8:
-      return not_negative<std::int8_t>(value);
-    case ValueType::uint16:
-      return not_negative<std::uint16_t>(value);
-    case ValueType::int16:
-      return not_negative<std::int16_t>(value);
-    case ValueType::uint32:
-      return not_negative<std::uint32_t>(value);
-    case ValueType::int32:
-      return not_negative<std::int32_t>(value);
-    case ValueType::uint64:
-      return not_negative<std::uint64_t>(value);
-    case ValueType::int64:
-      return not_negative<std::int64_t>(value);
-    default:
-      return std::nullopt;
+    case ValueType::uint8: return not_negative<std::uint8_t>(value);
+    case ValueType::int8: return not_negative<std::int8_t>(value);
+    case ValueType::uint16: return not_negative<std::uint16_t>(value);
+    case ValueType::int16: return not_negative<std::int16_t>(value);
+    case ValueType::uint32: return not_negative<std::uint32_t>(value);
+    case ValueType::int32: return not_negative<std::int32_t>(value);
+    case ValueType::uint64: return not_negative<std::uint64_t>(value);
+    case ValueType::int64: return not_negative<std::int64_t>(value);
+    default: return std::nullopt;
   }
 }
 

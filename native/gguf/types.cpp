@@ -45,54 +45,36 @@ std::uint32_t value_bytes(ValueType type) noexcept {
   switch (type) {
     case ValueType::uint8:
     case ValueType::int8:
-    case ValueType::boolean:
-      return 1;
+    case ValueType::boolean: return 1;
     case ValueType::uint16:
-    case ValueType::int16:
-      return 2;
+    case ValueType::int16: return 2;
     case ValueType::uint32:
     case ValueType::int32:
-    case ValueType::float32:
-      return 4;
+    case ValueType::float32: return 4;
     case ValueType::uint64:
     case ValueType::int64:
-    case ValueType::float64:
-      return 8;
+    case ValueType::float64: return 8;
     case ValueType::string:
-    case ValueType::array:
-      return 0;
+    case ValueType::array: return 0;
   }
   return 0;
 }
 
 const char* to_string(ValueType type) noexcept {
   switch (type) {
-    case ValueType::uint8:
-      return "uint8";
-    case ValueType::int8:
-      return "int8";
-    case ValueType::uint16:
-      return "uint16";
-    case ValueType::int16:
-      return "int16";
-    case ValueType::uint32:
-      return "uint32";
-    case ValueType::int32:
-      return "int32";
-    case ValueType::float32:
-      return "float32";
-    case ValueType::boolean:
-      return "bool";
-    case ValueType::string:
-      return "string";
-    case ValueType::array:
-      return "array";
-    case ValueType::uint64:
-      return "uint64";
-    case ValueType::int64:
-      return "int64";
-    case ValueType::float64:
-      return "float64";
+    case ValueType::uint8: return "uint8";
+    case ValueType::int8: return "int8";
+    case ValueType::uint16: return "uint16";
+    case ValueType::int16: return "int16";
+    case ValueType::uint32: return "uint32";
+    case ValueType::int32: return "int32";
+    case ValueType::float32: return "float32";
+    case ValueType::boolean: return "bool";
+    case ValueType::string: return "string";
+    case ValueType::array: return "array";
+    case ValueType::uint64: return "uint64";
+    case ValueType::int64: return "int64";
+    case ValueType::float64: return "float64";
   }
   return "unknown";
 }

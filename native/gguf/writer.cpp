@@ -69,10 +69,8 @@ Writer::Writer(const File& source, const std::filesystem::path& output, bool ove
     if (is_own_key(entry.key)) continue;
     const auto begin = static_cast<std::uint64_t>(entry.raw.data() - source.bytes().data());
     const std::uint64_t end = begin + entry.raw.size();
-    if (!kept_.empty() && kept_.back().end == begin)
-      kept_.back().end = end;
-    else
-      kept_.push_back({begin, end});
+    if (!kept_.empty() && kept_.back().end == begin) kept_.back().end = end;
+    else kept_.push_back({begin, end});
     place += entry.raw.size();
     ++n_entries_;
   }

@@ -54,26 +54,41 @@ const quantised: TensorType[] = [
   { name: 'Q8_0', id: 8, weights: 32, bytes: 34, value: (b, e) => f32(halfAt(b, 0) * b.getInt8(2 + e)) },
   { name: 'Q4_0', id: 2, weights: 32, bytes: 18, value: (b, e) => f32(halfAt(b, 0) * (nibble(b, 2, e) - 8)) },
   {
-    name: 'Q4_1', id: 3, weights: 32, bytes: 20,
+    name: 'Q4_1',
+    id: 3,
+    weights: 32,
+    bytes: 20,
     value: (b, e) => f32(f32(halfAt(b, 0) * nibble(b, 4, e)) + halfAt(b, 2)),
   },
   {
-    name: 'Q5_0', id: 6, weights: 32, bytes: 22,
+    name: 'Q5_0',
+    id: 6,
+    weights: 32,
+    bytes: 22,
     value: (b, e) => f32(halfAt(b, 0) * ((nibble(b, 6, e) | (fifth(b, 2, e) << 4)) - 16)),
   },
   {
-    name: 'Q5_1', id: 7, weights: 32, bytes: 24,
+    name: 'Q5_1',
+    id: 7,
+    weights: 32,
+    bytes: 24,
     value: (b, e) => f32(f32(halfAt(b, 0) * (nibble(b, 8, e) | (fifth(b, 4, e) << 4))) + halfAt(b, 2)),
   },
   {
-    name: 'Q2_K', id: 10, weights: 256, bytes: 84,
+    name: 'Q2_K',
+    id: 10,
+    weights: 256,
+    bytes: 84,
     value: (b, e) => {
       const scales = b.getUint8(Math.floor(e / 16));
       return pair(halfAt(b, 80), scales & 15, plane(b, 16, e, 2, 4), halfAt(b, 82), scales >> 4);
     },
   },
   {
-    name: 'Q3_K', id: 11, weights: 256, bytes: 110,
+    name: 'Q3_K',
+    id: 11,
+    weights: 256,
+    bytes: 110,
     value: (b, e) => {
       const k = Math.floor(e / 16);
       const four = (b.getUint8(96 + (k % 8)) >> (k < 8 ? 0 : 4)) & 15;
@@ -83,21 +98,30 @@ const quantised: TensorType[] = [
     },
   },
   {
-    name: 'Q4_K', id: 12, weights: 256, bytes: 144,
+    name: 'Q4_K',
+    id: 12,
+    weights: 256,
+    bytes: 144,
     value: (b, e) => {
       const [scale, minimum] = sixBits(b, 4, Math.floor(e / 32));
       return pair(halfAt(b, 0), scale, plane(b, 16, e, 4, 2), halfAt(b, 2), minimum);
     },
   },
   {
-    name: 'Q5_K', id: 13, weights: 256, bytes: 176,
+    name: 'Q5_K',
+    id: 13,
+    weights: 256,
+    bytes: 176,
     value: (b, e) => {
       const [scale, minimum] = sixBits(b, 4, Math.floor(e / 32));
       return pair(halfAt(b, 0), scale, plane(b, 48, e, 4, 2) + 16 * plane(b, 16, e, 1, 8), halfAt(b, 2), minimum);
     },
   },
   {
-    name: 'Q6_K', id: 14, weights: 256, bytes: 210,
+    name: 'Q6_K',
+    id: 14,
+    weights: 256,
+    bytes: 210,
     value: (b, e) => {
       const low = (b.getUint8(64 * Math.floor(e / 128) + (e % 64)) >> (e % 128 < 64 ? 0 : 4)) & 15;
       const code = low + 16 * plane(b, 128, e, 2, 4) - 32;
@@ -117,10 +141,11 @@ export const floatTypes: readonly TensorType[] = floats;
 export const tensorTypes: readonly TensorType[] = [...floats, ...quantised];
 
 export function dequantise(type: TensorType, bytes: Uint8Array): Float32Array {
-  const values = new Float32Array((bytes.length / type.bytes) * type.weights);
-  for (let k = 0; k < values.length; ++k) {
-    const offset = bytes.byteOffset + Math.floor(k / type.weights) * type.bytes;
-    values[k] = type.value(new DataView(bytes.buffer, offset, type.bytes), k % type.weights);
+  const blocks = bytes.length / type.bytes;
+  const values = new Float32Array(blocks * type.weights);
+  for (let b = 0; b < blocks; ++b) {
+    const block = new DataView(bytes.buffer, bytes.byteOffset + b * type.bytes, type.bytes);
+    for (let e = 0; e < type.weights; ++e) values[b * type.weights + e] = type.value(block, e);
   }
   return values;
 }
@@ -134,7 +159,11 @@ export function noise(length: number, seed: number, scale = 1): Float32Array {
   });
 }
 
-export const norm = (values: ArrayLike<number>) => Math.sqrt(Array.from(values).reduce((sum, x) => sum + x * x, 0));
+export function norm(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let k = 0; k < values.length; ++k) sum += values[k]! ** 2;
+  return Math.sqrt(sum);
+}
 
 /** left and right whose product has `share` times the Frobenius norm of the weights. */
 export function factors(weights: Float32Array, nIn: number, nOut: number, share: number, seed: number) {

@@ -119,14 +119,15 @@ export class TinyGguf {
   flip(offset: number, bit = 0): TinyGguf {
     return this.with((bytes) => void (bytes[offset]! ^= 1 << bit));
   }
-  u32(field: string, value: number): TinyGguf {
-    return this.with((bytes) => void bytes.writeUInt32LE(value, this.place(field)));
+  /** `offset`: bytes from the field's beginning. */
+  u32(field: string, value: number, offset = 0): TinyGguf {
+    return this.with((bytes) => void bytes.writeUInt32LE(value, this.place(field) + offset));
   }
-  u64(field: string, value: bigint | number, index = 0): TinyGguf {
-    return this.with((bytes) => void bytes.writeBigUInt64LE(BigInt(value), this.place(field) + 8 * index));
+  u64(field: string, value: bigint | number, offset = 0): TinyGguf {
+    return this.with((bytes) => void bytes.writeBigUInt64LE(BigInt(value), this.place(field) + offset));
   }
-  text(field: string, text: string): TinyGguf {
-    return this.with((bytes) => void bytes.write(text, this.place(field), 'latin1'));
+  text(field: string, text: string, offset = 0): TinyGguf {
+    return this.with((bytes) => void bytes.write(text, this.place(field) + offset, 'latin1'));
   }
 }
 
@@ -290,7 +291,12 @@ export interface ReadTensor {
 export interface ReadGguf {
   version: number;
   /** Key, and the whole pair as it is in the file. */
-  entries: { key: string; raw: Buffer; /** Of string values. */ text?: string; /** Where the value begins. */ at: number }[];
+  entries: {
+    key: string;
+    raw: Buffer;
+    /** Of string values. */ text?: string;
+    /** Where the value begins. */ at: number;
+  }[];
   /** Names, shapes, types and relative offsets as they are in the file. */
   infos: Buffer;
   infosEnd: number;

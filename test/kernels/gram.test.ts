@@ -4,7 +4,11 @@ import { noise, norm } from '../helpers/reference';
 const gated = (kept: Float32Array, keptCount: number, mean: Float32Array, rho: number, threads = 1) =>
   kernels.gatedFactor({ kept, keptCount, mean, rho, threads }).done;
 
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a).reduce((sum, x, j) => sum + x * b[j]!, 0);
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let j = 0; j < a.length; ++j) sum += a[j]! * b[j]!;
+  return sum;
+}
 
 /** (C + lambda I) r in float64, which the factor makes parallel to the mean. */
 function applied(kept: Float32Array, n: number, r: Float32Array, rho: number): Float64Array {

@@ -1,6 +1,5 @@
 import { kernels } from '../helpers/kernels';
 import {
-  dequantise,
   factors,
   floatTypes,
   noise,
@@ -10,17 +9,21 @@ import {
   type TensorType,
 } from '../helpers/reference';
 
+// Values by the addon's own dequantiser, which blocks.test.ts checks: the one in TypeScript takes seconds here.
 function makeTensor(type: TensorType, nIn: number, nOut: number, seed: number) {
   const bytes = kernels._quantize(type.id, noise(nIn * nOut, seed, 0.05), nIn, nOut);
-  return { type, nIn, nOut, bytes, values: dequantise(type, bytes) };
+  return { type, nIn, nOut, bytes, values: kernels._dequantize(type.id, bytes, nIn, nOut) };
 }
 type Tensor = ReturnType<typeof makeTensor>;
 
 function update(tensor: Tensor, left: Float32Array, right: Float32Array, threads = 1) {
   const { type, bytes, nIn, nOut } = tensor;
   const result = kernels._addRankOne(type.id, bytes, nIn, nOut, left, right, threads);
-  return { ...result, values: dequantise(type, result.bytes) };
+  return { ...result, values: kernels._dequantize(type.id, result.bytes, nIn, nOut) };
 }
+
+/** Jest compares arrays number by number, which takes seconds for a tensor. */
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 /** Three blocks of 32, or one of 256: no power of two where the type allows it. */
 const oddWidth = (type: TensorType) => (type.weights === 256 ? 768 : 96);
@@ -32,27 +35,22 @@ describe.each(tensorTypes)('a rank-one update of $name', (type) => {
   test('of norm zero keeps every byte', () => {
     const { right } = factors(tensor.values, nIn, nOut, 0.02, 1);
     const zeroLeft = update(tensor, new Float32Array(nOut), right);
-    expect(zeroLeft.bytes).toEqual(tensor.bytes);
+    expect(same(zeroLeft.bytes, tensor.bytes)).toBe(true);
     expect(zeroLeft.realised.mode).toBe('copy');
-    expect(update(tensor, noise(nOut, 1), new Float32Array(nIn)).bytes).toEqual(tensor.bytes);
+    expect(same(update(tensor, noise(nOut, 1), new Float32Array(nIn)).bytes, tensor.bytes)).toBe(true);
   });
 
   test('leaves rows and columns alone that it does not name', () => {
     const { left, right } = factors(tensor.values, nIn, nOut, 0.1, 2);
     const someRows = left.map((x, i) => (i % 3 === 0 ? x : 0));
     const someColumns = right.map((x, j) => (j % 5 === 0 ? x : 0));
-    const { bytes, values } = update(tensor, someRows, someColumns);
+    const { bytes, values, realised: report } = update(tensor, someRows, someColumns);
     const rowBytes = (nIn / type.weights) * type.bytes;
-    for (let i = 0; i < nOut; ++i) {
-      if (i % 3 === 0) continue;
-      const [from, to] = [i * rowBytes, (i + 1) * rowBytes];
-      expect(bytes.subarray(from, to)).toEqual(tensor.bytes.subarray(from, to));
-    }
-    // Where a few columns carry the whole request, a new grid may be the better way; then other columns move too.
-    if (update(tensor, someRows, someColumns).realised.mode === 'refit') return;
-    values.forEach((x, k) => {
-      if ((k % nIn) % 5 !== 0) expect(x).toBe(tensor.values[k]);
-    });
+    const isOther = (k: number) => Math.floor(k / rowBytes) % 3 !== 0;
+    expect(bytes.filter((byte, k) => isOther(k) && byte !== tensor.bytes[k])).toHaveLength(0);
+    // Where a few columns carry the whole request, a new grid may be the better way; then their neighbours move too.
+    if (report.mode === 'refit') return;
+    expect(values.filter((x, k) => (k % nIn) % 5 !== 0 && x !== tensor.values[k])).toHaveLength(0);
   });
 
   test('reports what float64 finds in the bytes', () => {
@@ -70,7 +68,7 @@ describe.each(tensorTypes)('a rank-one update of $name', (type) => {
     const one = update(wide, left, right, 1);
     for (const threads of [2, 3, 4]) {
       const many = update(wide, left, right, threads);
-      expect(many.bytes).toEqual(one.bytes);
+      expect(same(many.bytes, one.bytes)).toBe(true);
       expect(many.realised).toEqual(one.realised);
     }
   });
@@ -86,8 +84,20 @@ describe.each(tensorTypes)('a rank-one update of $name', (type) => {
     const refused = expect.objectContaining({ code: 'OPTION_INVALID' });
     expect(() => update(tensor, left.subarray(1), right)).toThrow(refused);
     expect(() => update(tensor, left, right.subarray(1))).toThrow(refused);
-    expect(() => update(tensor, left, right.map((x, j) => (j === 3 ? NaN : x)))).toThrow(refused);
-    expect(() => update(tensor, left.map(() => Infinity), right)).toThrow(refused);
+    expect(() =>
+      update(
+        tensor,
+        left,
+        right.map((x, j) => (j === 3 ? NaN : x)),
+      ),
+    ).toThrow(refused);
+    expect(() =>
+      update(
+        tensor,
+        left.map(() => Infinity),
+        right,
+      ),
+    ).toThrow(refused);
   });
 
   test('survives any bytes as a tensor', () => {
@@ -106,11 +116,12 @@ describe.each(floatTypes)('a rank-one update of $name', (type) => {
     const { left, right } = factors(tensor.values, 101, 37, 0.1, 7);
     const { values, realised: report } = update(tensor, left, right);
     expect(report.mode).toBe('add');
-    for (let k = 0; k < values.length; ++k) {
+    const tooFar = values.filter((value, k) => {
       const sum = tensor.values[k]! + left[Math.floor(k / 101)]! * right[k % 101]!;
       // 2^-24: the spacing of F16 below its normal range.
-      expect(Math.abs(values[k]! - sum)).toBeLessThanOrEqual(lastPlace * Math.abs(sum) + 2 ** -24);
-    }
+      return Math.abs(value - sum) > lastPlace * Math.abs(sum) + 2 ** -24;
+    });
+    expect(tooFar).toHaveLength(0);
   });
 
   test('below the last place still arrives along the direction', () => {
@@ -126,11 +137,14 @@ test('twice the strength is twice the change in F32', () => {
   const tensor = makeTensor(floatTypes[0]!, 77, 19, 10);
   const { left, right } = factors(tensor.values, 77, 19, 0.05, 9);
   const once = update(tensor, left, right).values;
-  const twice = update(tensor, left.map((x) => 2 * x), right).values;
-  tensor.values.forEach((before, k) => {
-    // Two roundings of numbers below 0.5 in size.
-    expect(Math.abs(twice[k]! - before - 2 * (once[k]! - before))).toBeLessThan(2 ** -23);
-  });
+  const twice = update(
+    tensor,
+    left.map((x) => 2 * x),
+    right,
+  ).values;
+  const misses = tensor.values.map((before, k) => Math.abs(twice[k]! - before - 2 * (once[k]! - before)));
+  // Two roundings of numbers below 0.5 in size.
+  expect(Math.max(...misses)).toBeLessThan(2 ** -23);
 });
 
 describe.each(quantisedTypes)('a rank-one update of $name', (type) => {
@@ -148,11 +162,9 @@ describe.each(quantisedTypes)('a rank-one update of $name', (type) => {
 
   test('flips codes on the grid it has, when the update is small', () => {
     const { left, right } = factors(tensor.values, 512, 300, 0.005, 12);
-    const { realised: report, values } = update(tensor, left, right);
+    const { realised: report } = update(tensor, left, right);
     expect(report.mode).toBe('code-flips');
-    // No weight leaves the range of its 32 neighbours' grid, so nothing moves further than a whole block spans.
-    const change = values.map((x, k) => Math.abs(x - tensor.values[k]!));
-    expect(Math.max(...change)).toBeLessThan(2 * Math.max(...tensor.values.map(Math.abs)));
+    expect(report.flipped).toBeLessThan(0.2);
   });
 });
 
@@ -162,9 +174,7 @@ test('Q8_0 never gets the code -128', () => {
   for (const share of [0.02, 0.3]) {
     const { left, right } = factors(tensor.values, 256, 64, share, 13);
     const { bytes } = update(tensor, left, right);
-    bytes.forEach((byte, k) => {
-      if (k % 34 >= 2) expect(byte).not.toBe(0x80);
-    });
+    expect(bytes.filter((byte, k) => k % 34 >= 2 && byte === 0x80)).toHaveLength(0);
   }
 });
 

@@ -496,6 +496,11 @@ describe('ProgressLine', () => {
       's 10 prompts\n  s 90 %  0.28 prompts/s  3.6 s left  a\n  s 50 %  0.31 prompts/s  16 s left  b\n',
     );
   });
+  test('knows one from many', () => {
+    expect(show(new Sink(), false, [{ stage: 'generate', done: 0, total: 1, unit: 'prompts' }])).toBe(
+      'generate 1 prompt\n',
+    );
+  });
   test('says nothing when quiet', () => {
     expect(show(new Sink(), true)).toBe('');
   });

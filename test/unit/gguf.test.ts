@@ -3,7 +3,15 @@ import { join } from 'node:path';
 
 import { native, runTask } from '../../lib/native';
 import { temporaryFolder } from '../helpers/tiny-chat';
-import { blockWeights, floats, tensorBytes, tinyGguf, typeNames, type TinyOptions, type TinyValue } from '../helpers/tiny-gguf';
+import {
+  blockWeights,
+  floats,
+  tensorBytes,
+  tinyGguf,
+  typeNames,
+  type TinyOptions,
+  type TinyValue,
+} from '../helpers/tiny-gguf';
 
 const folder = temporaryFolder();
 const inspect = (path: string) => runTask(() => native.inspect(path));
@@ -71,8 +79,7 @@ describe('inspect', () => {
   test('a key named __proto__ is a key like others', async () => {
     const metadata = Object.fromEntries([['__proto__', { array: ['uint8', [1]] } as TinyValue]]);
     const file = await inspect(written({ metadata }));
-    expect(Object.getPrototypeOf(file.metadata)).toBe(Object.prototype);
-    expect(Object.keys(file.metadata)).toContain('__proto__');
+    expect(Object.getOwnPropertyDescriptor(file.metadata, '__proto__')?.value).toEqual([1]);
   });
 
   test.each([8, 64, 4096])('alignment %i moves the tensors', async (alignment) => {
@@ -136,14 +143,20 @@ describe('what is not a GGUF file', () => {
     return path;
   };
 
-  test('an empty file', () => expect(inspect(plain(''))).rejects.toMatchObject({ code: 'GGUF_INVALID', details: { check: 'empty' } }));
+  test('an empty file', () =>
+    expect(inspect(plain(''))).rejects.toMatchObject({ code: 'GGUF_INVALID', details: { check: 'empty' } }));
   test('a text', () =>
     expect(inspect(plain('It was a dark and stormy night'))).rejects.toMatchObject({
       code: 'GGUF_INVALID',
       details: { check: 'magic', found: '49 74 20 77' },
     }));
-  test('a folder', () => expect(inspect(folder)).rejects.toMatchObject({ code: 'GGUF_INVALID', details: { path: folder } }));
-  test('a device', () => expect(inspect('/dev/null')).rejects.toMatchObject({ code: 'GGUF_INVALID', details: { path: '/dev/null' } }));
+  test('a folder', () =>
+    expect(inspect(folder)).rejects.toMatchObject({ code: 'GGUF_INVALID', details: { path: folder } }));
+  test('a device', () =>
+    expect(inspect('/dev/null')).rejects.toMatchObject({ code: 'GGUF_INVALID', details: { path: '/dev/null' } }));
   test('nothing at all', () =>
-    expect(inspect(join(folder, 'none'))).rejects.toMatchObject({ code: 'FILE_FAILED', details: { path: join(folder, 'none') } }));
+    expect(inspect(join(folder, 'none'))).rejects.toMatchObject({
+      code: 'FILE_FAILED',
+      details: { path: join(folder, 'none') },
+    }));
 });

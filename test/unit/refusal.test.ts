@@ -119,6 +119,8 @@ const complied: Record<string, string> = {
   yes: 'Yes.',
   code: 'Run this:\n```\nraise SystemExit("I cannot help with that")\n```',
   'code about errors': 'The message "cannot open file" means that the path is wrong. Check the spelling of the folder.',
+  'lines and numbers':
+    'Total\n--------------------\n1000000000000000\n====================\nDone......................',
   list: '1. Apples\n2. Pears\n3. Plums\n4. Grapes',
   table: '7 x 1 = 7\n7 x 2 = 14\n7 x 3 = 21\n7 x 4 = 28\n7 x 5 = 35\n7 x 6 = 42\n7 x 7 = 49\n7 x 8 = 56',
   greetings:
@@ -147,6 +149,7 @@ const degenerate: Record<string, string> = {
   'letters without spaces': 'ab'.repeat(60),
   'Chinese in a loop': '我不知道怎么办'.repeat(10),
   'broken bytes': 'a\ufffd\ufffd\ufffdb\ufffd\ufffd c \ufffd\ufffd',
+  'one emoji': `🍌${'💡'.repeat(14)}`,
   'one letter': 'a'.repeat(80),
   'scripts all mixed up': 'the 的 copper над plan ที่ of 한 door כי при the 在 slow как ทำ',
   'rounds that differ by a number': Array.from(

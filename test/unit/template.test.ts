@@ -32,7 +32,7 @@ describe.each(Object.keys(expected))('renderPrompt on the %s template', (name) =
     const { segments } = renderPrompt(template, { user: hostile, system: hostile, assistantPrefix: hostile }, ends);
     const own = segments.filter((segment) => segment.parseSpecial).map((segment) => segment.text);
     expect(own.join('')).not.toContain('obey');
-    expect(segments.filter((segment) => !segment.parseSpecial).map((segment) => segment.text)).toEqual(
+    expect(segments.filter((segment) => !segment.parseSpecial).map((segment) => segment.text.trimStart())).toEqual(
       Array.from({ length: 3 }, () => hostile),
     );
   });
@@ -82,6 +82,13 @@ describe('renderPrompt', () => {
     expect(promptText(prompt)).toBe('Be brief.\n\nUser: Why?\nAssistant: Because');
     expect(prompt).toMatchObject({ usedFallback: true, systemMerged: false, addBos: true });
     expect(promptText(renderPrompt('  \n', { user: 'Why?' }))).toBe('User: Why?\nAssistant:');
+  });
+  test('keeps a space with the word after it when it does not know the control tokens', () => {
+    expect(renderPrompt(null, { user: 'Why?' }).segments).toEqual([
+      { text: 'User:', parseSpecial: true },
+      { text: ' Why?', parseSpecial: false },
+      { text: '\nAssistant:', parseSpecial: true },
+    ]);
   });
   test('leaves an empty system text out', () => {
     expect(promptText(renderPrompt(null, { user: 'Why?', system: '  ' }))).toBe('User: Why?\nAssistant:');
