@@ -38,7 +38,7 @@ export async function captureActivations(
   const roles: Role[] = ['harmful', 'harmless', 'borderline'];
   const tokens = roles.flatMap((role) => prompts[role].map((prompt) => session.encode(prompt)));
   const positions = roles.flatMap((role) =>
-    prompts[role].map((prompt, i) => {
+    prompts[role].map((_, i) => {
       const length = tokens[offset(prompts, role) + i]!.length;
       if (role === 'harmful' || length < 2) return [];
       return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));

@@ -50,10 +50,18 @@ function typescriptFaults() {
   const lib = join(root, 'lib');
   return files(lib, /\.m?ts$/).flatMap((path) => {
     const file = relative(lib, path).split(sep).join('/');
-    const imports = [...readFileSync(path, 'utf8').matchAll(/(?:from|import|require)\s*\(?\s*'([^']+)'/g)].map(([, name]) => name);
+    const imports = [...readFileSync(path, 'utf8').matchAll(/(?:from|import|require)\s*\(?\s*'([^']+)'/g)].map(
+      ([, name]) => name,
+    );
     return imports.flatMap((name) => {
-      const target = name.startsWith('.') ? normalize(join(dirname(file), name)).split(sep).join('/').replace(/\.js$/, '') : name;
-      if (target === 'load-addon' && file !== 'native.ts') return [`lib/${file} imports load-addon: only native.ts may`];
+      const target = name.startsWith('.')
+        ? normalize(join(dirname(file), name))
+            .split(sep)
+            .join('/')
+            .replace(/\.js$/, '')
+        : name;
+      if (target === 'load-addon' && file !== 'native.ts')
+        return [`lib/${file} imports load-addon: only native.ts may`];
       if ((target === 'node-gyp-build' || target.endsWith('.node')) && file !== 'load-addon.ts') {
         return [`lib/${file} loads the addon: only load-addon.ts may`];
       }
@@ -68,5 +76,7 @@ function typescriptFaults() {
 
 const faults = [...nativeFaults(), ...typescriptFaults()];
 for (const fault of faults) console.error(fault);
-console.log(faults.length === 0 ? 'layers: every include and import obeys the arrows' : `layers: ${faults.length} faults`);
+console.log(
+  faults.length === 0 ? 'layers: every include and import obeys the arrows' : `layers: ${faults.length} faults`,
+);
 process.exitCode = faults.length === 0 ? 0 : 1;

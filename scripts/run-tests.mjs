@@ -10,7 +10,10 @@ const alone = ['model', 'process', 'package'];
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 const results = join(root, 'build', 'test-results');
 const wanted = process.argv.slice(2);
-const groups = [wanted.filter((name) => !alone.includes(name)), ...alone.filter((name) => wanted.includes(name)).map((name) => [name])];
+const groups = [
+  wanted.filter((name) => !alone.includes(name)),
+  ...alone.filter((name) => wanted.includes(name)).map((name) => [name]),
+];
 const total = { passed: 0, failed: 0, skipped: 0 };
 let ok = true;
 
@@ -22,9 +25,14 @@ for (const group of groups.filter((names) => names.length > 0)) {
   const args = ['--selectProjects', ...group, '--json', '--outputFile', file, '--passWithNoTests'];
   if (alone.includes(group[0])) args.push('--runInBand');
   // --json prints the results to stdout as well; people read stderr.
-  const { status } = spawnSync(process.execPath, [jest, ...args], { cwd: root, stdio: ['inherit', 'ignore', 'inherit'] });
+  const { status } = spawnSync(process.execPath, [jest, ...args], {
+    cwd: root,
+    stdio: ['inherit', 'ignore', 'inherit'],
+  });
   ok &&= status === 0;
-  const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
+  const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites } = JSON.parse(
+    readFileSync(file, 'utf8'),
+  );
   total.passed += numPassedTests;
   total.failed += numFailedTests + numRuntimeErrorTestSuites;
   total.skipped += numPendingTests;

@@ -186,6 +186,14 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
   });
 }
 
+/// _engineDequantize(type, bytes, count) -> Float32Array
+Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  return guarded(info.Env(), [&] {
+    return to_js(info.Env(), engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
+  });
+}
+
 }  // namespace
 
 void register_engine(Napi::Env env, Napi::Object exports) {
@@ -198,6 +206,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("loadAdapter", Napi::Function::New(env, load_adapter));
   exports.Set("capture", Napi::Function::New(env, start<CaptureWorker>));
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
+  exports.Set("_engineDequantize", Napi::Function::New(env, engine_dequantize));
   exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
 }
 

@@ -65,9 +65,8 @@ Napi::Value add_rank_one(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   const auto left = to_floats(info[4]), right = to_floats(info[5]);
   auto target = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
-  const kernels::Realised realised =
-      kernels::add_rank_one(tensor.type, tensor.bytes, writable(target), tensor.n_in, tensor.n_out, {left, right},
-                            to_int(info[6], 1), {});
+  const kernels::Realised realised = kernels::add_rank_one(tensor.type, tensor.bytes, writable(target), tensor.n_in,
+                                                           tensor.n_out, {left, right}, to_int(info[6], 1), {});
   Napi::Object js = Napi::Object::New(info.Env());
   js.Set("bytes", target);
   js.Set("realised", to_js(info.Env(), realised));

@@ -59,8 +59,9 @@ void flip_all(const Weight* source, Weight* target, const UnitUpdate& update, co
     const RowWeights row = RowWeights::of(s, pull);
     for (std::int64_t k = 0; k < tile.columns; k += kRun) {
       const std::int64_t j = tile.first_column + k;
-      carry = flip_run(source + first + k, target + first + k, static_cast<int>(std::min<std::int64_t>(kRun, tile.columns - k)),
-                       row, pull.row, update.t.data() + j, update.mu.data() + j, lack.data() + j, carry);
+      carry = flip_run(source + first + k, target + first + k,
+                       static_cast<int>(std::min<std::int64_t>(kRun, tile.columns - k)), row, pull.row,
+                       update.t.data() + j, update.mu.data() + j, lack.data() + j, carry);
     }
     return carry;
   });

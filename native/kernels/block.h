@@ -7,8 +7,8 @@
 //   value = step * (code - kCentre)      for types without an offset
 //   value = step * code + offset         for types with one (kCentre is 0)
 //
-// in float32, in this order: the order of the engine's own dequantisers, whose values these equal bit for bit. Steps may
-// be negative. Each Block<Type> has these members:
+// in float32, in this order: the order of the engine's own dequantisers, whose values these equal bit for bit. Steps
+// may be negative. Each Block<Type> has these members:
 //
 //   kWeights                 weights in a block, a multiple of 32
 //   kLowest, kHighest        the codes that may be written

@@ -1,5 +1,5 @@
-// F32, F16 and BF16: each weight is its own block, and adding means adding and rounding. kLastPlace is half the distance
-// to the next number, relative to a weight just above a power of two.
+// F32, F16 and BF16: each weight is its own block, and adding means adding and rounding. kLastPlace is half the
+// distance to the next number, relative to a weight just above a power of two.
 #pragma once
 
 #include "core/half.h"

@@ -16,9 +16,7 @@ struct BlockQ2_K {
   Half scale_unit;
   Half minimum_unit;
 
-  ROSI_HD ROSI_INLINE int code(int run, int lane) const {
-    return (low[(run >> 2) * 32 + lane] >> ((run & 3) * 2)) & 3;
-  }
+  ROSI_HD ROSI_INLINE int code(int run, int lane) const { return (low[(run >> 2) * 32 + lane] >> ((run & 3) * 2)) & 3; }
   ROSI_HD ROSI_INLINE void set_code(int run, int lane, int q) {
     const int shift = (run & 3) * 2;
     std::uint8_t& byte = low[(run >> 2) * 32 + lane];

@@ -18,7 +18,8 @@
 
 namespace rosi::kernels {
 
-/// A type as a value, to pick a template instance: `with_block(type, [](auto tag) { using Block = decltype(tag)::Type; })`.
+/// A type as a value, to pick a template instance: `with_block(type, [](auto tag) { using Block = decltype(tag)::Type;
+/// })`.
 template <class T>
 struct Tag {
   using Type = T;

@@ -1,9 +1,9 @@
 // One binary for every x86-64: a marked function is compiled for several instruction sets, and the loader picks.
 //
-// The library is compiled with -ffp-contract=off and without -ffast-math, so every clone computes the same bits, whether
-// its set has fused multiply-add or not. Functions that a clone calls must be inlined into it (ROSI_INLINE), or they
-// stay baseline code. -fno-trapping-math matters for speed: without it g++ keeps comparisons scalar for the sake of
-// floating-point exceptions that nobody reads.
+// The library is compiled with -ffp-contract=off and without -ffast-math, so every clone computes the same bits,
+// whether its set has fused multiply-add or not. Functions that a clone calls must be inlined into it (ROSI_INLINE), or
+// they stay baseline code. -fno-trapping-math matters for speed: without it g++ keeps comparisons scalar for the sake
+// of floating-point exceptions that nobody reads.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "kernels/blocks.h"
@@ -40,9 +39,16 @@ class ClosureTile {
  public:
   ClosureTile(const Block* source, Block* target, const UnitUpdate& update, float tolerance, float* lack,
               std::int64_t first_column, std::int64_t columns)
-      : source_(source), target_(target), s_(update.s), row_blocks_(update.n_in() / Block::kWeights),
-        tolerance_(tolerance), lack_(lack + first_column), first_run_(first_column / kRun), n_runs_(columns / kRun),
-        best_(columns), stuck_(columns, 0) {}
+      : source_(source),
+        target_(target),
+        s_(update.s),
+        row_blocks_(update.n_in() / Block::kWeights),
+        tolerance_(tolerance),
+        lack_(lack + first_column),
+        first_run_(first_column / kRun),
+        n_runs_(columns / kRun),
+        best_(columns),
+        stuck_(columns, 0) {}
 
   /// One round; false when there was nothing left to do.
   bool round() {
@@ -85,15 +91,7 @@ class ClosureTile {
     const std::int32_t i = best_.row[j];
     if (i >= 0) {
       const std::int64_t b = block(static_cast<std::size_t>(i), run);
-      const int r = run_in_block(run);
-      const float step = target_[b].grid(r, lane / 16).step;
-      const int code = target_[b].code(r, lane);
-      const Move move = closing_move<Block>(s_[i], lack_[j], source_[b].code(r, lane), code, step, inverse_step(step));
-      if (magnitude(move.lack) < magnitude(lack_[j])) {
-        target_[b].set_code(r, lane, code + move.direction);
-        lack_[j] = move.lack;
-        return true;
-      }
+      if (apply_closing_move(source_[b], target_[b], run_in_block(run), lane, s_[i], lack_[j])) return true;
     }
     stuck_[j] = 1;  // nothing changes for this column in later rounds either
     return false;
@@ -117,7 +115,7 @@ void close_all(const Block* source, Block* target, const UnitUpdate& update, flo
   const std::int64_t n_in = update.n_in();
   const std::int64_t width = tile_width(n_in, threads.threads());
   const std::int64_t n_tiles = (n_in + width - 1) / width;
-  const float tolerance = static_cast<float>(kColumnTolerance * update.size / std::sqrt(double(n_in)));
+  const float tolerance = column_tolerance(update.size, n_in);
   threads.for_each(n_tiles, [&](std::int64_t tile, const core::ThreadPool::Run& run) {
     ClosureTile<Block> columns(source, target, update, tolerance, lack, tile * width,
                                std::min(width, n_in - tile * width));

@@ -21,10 +21,10 @@ void column_mean(std::uint32_t type, std::span<const std::byte> tensor, std::int
                  std::span<float> out) {
   check_tensor(type, n_in, n_out, tensor.size());
   if (out.size() != static_cast<std::size_t>(n_in)) {
-    throw core::Error(core::ErrorCode::option_invalid,
-                      "the mean row has " + std::to_string(n_in) + " numbers; got room for " +
-                          std::to_string(out.size()),
-                      {{"nIn", double(n_in)}, {"size", double(out.size())}});
+    throw core::Error(
+        core::ErrorCode::option_invalid,
+        "the mean row has " + std::to_string(n_in) + " numbers; got room for " + std::to_string(out.size()),
+        {{"nIn", double(n_in)}, {"size", double(out.size())}});
   }
   const std::size_t bytes = row_bytes(type, n_in);
   std::vector<float> row(static_cast<std::size_t>(n_in));

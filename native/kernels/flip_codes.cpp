@@ -56,8 +56,8 @@ void flip_all(const Block* source, Block* target, const UnitUpdate& update, floa
     if (s == 0.0f) return carry;
     if (tile.first_column == 0) carry = row_phase(tile.row, largest_mu, source[first].grid(0, 0).step);
     return flip_row(source + first, target + first, n_blocks, RowWeights::of(s, pull), pull.row,
-                    update.t.data() + tile.first_column, update.mu.data() + tile.first_column,
-                    lack + tile.first_column, carry);
+                    update.t.data() + tile.first_column, update.mu.data() + tile.first_column, lack + tile.first_column,
+                    carry);
   });
 }
 

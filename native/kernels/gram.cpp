@@ -91,8 +91,8 @@ std::vector<double> gram_matrix(const float* kept, std::int64_t n, std::int64_t 
   return gram;
 }
 
-/// Solves A x = b in place, A symmetric positive definite, given by and overwritten in its lower triangle. False when it
-/// is not.
+/// Solves A x = b in place, A symmetric positive definite, given by and overwritten in its lower triangle. False when
+/// it is not.
 bool solve(std::vector<double>& a, std::vector<double>& b) {
   const std::int64_t n = static_cast<std::int64_t>(b.size());
   const auto row = [&](std::int64_t i) { return a.data() + i * n; };
@@ -144,7 +144,8 @@ void gated_factor(std::span<const float> kept, std::int64_t n_kept, std::span<co
       gram[static_cast<std::size_t>(i * n_kept + i)] += ridge;
       weights[i] = dot(kept.data() + i * d, mean.data(), d);
     }
-    if (!solve(gram, weights)) refuse("rho is too small for the kept inputs, which are nearly dependent", {{"rho", rho}});
+    if (!solve(gram, weights))
+      refuse("rho is too small for the kept inputs, which are nearly dependent", {{"rho", rho}});
     for (std::int64_t i = 0; i < n_kept; ++i) subtract_scaled(kept.data() + i * d, weights[i], unscaled.data(), d);
   }
   const double along_mean = dot(mean.data(), unscaled.data(), d);

@@ -7,12 +7,12 @@
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "kernels/add_floats.h"
-#include "kernels/types.h"
 #include "kernels/measure.h"
 #include "kernels/rank_one.h"
 #include "kernels/refit.h"
 #include "kernels/sigma_delta_cpu.h"
 #include "kernels/tensor_view.h"
+#include "kernels/types.h"
 #include "kernels/unit_update.h"
 
 namespace rosi::kernels {
@@ -72,8 +72,8 @@ struct Attempt {
   }
 };
 
-// Above this mean request per mean step a new grid may have less noise than flips on the old one; measured on Q8_0, Q6_K
-// and Q4_K tensors, see docs/method.md.
+// Above this mean request per mean step a new grid may have less noise than flips on the old one; measured on Q8_0,
+// Q6_K and Q4_K tensors, see docs/method.md.
 constexpr double kRefitStepRatio = 0.4;
 constexpr double kLeastGain = 0.99;
 constexpr double kMostOffDirection = 0.1;

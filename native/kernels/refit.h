@@ -16,7 +16,8 @@ namespace rosi::kernels {
 void requantise_rows(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                      const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress);
 
-/// row = x [n_in] in the tensor's type: new grids and nearest codes for quantised types, nearest numbers for float types.
+/// row = x [n_in] in the tensor's type: new grids and nearest codes for quantised types, nearest numbers for float
+/// types.
 void quantize_row(std::uint32_t type, const float* x, std::byte* row, std::int64_t n_in);
 
 }  // namespace rosi::kernels

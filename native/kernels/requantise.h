@@ -8,11 +8,14 @@
 
 namespace rosi::kernels {
 
+/// Far enough out for every code; NaN, which no integer can hold, ends at an edge.
+ROSI_INLINE float clamped(float x) { return larger(smaller(x, 1024.0f), -1024.0f); }
+
 /// The nearest code on the grid for a weight.
 template <class Block>
 ROSI_INLINE int nearest_code(const Grid& grid, float weight) {
   const float inverse = inverse_step(grid.step);
-  const float scaled = to_integer(larger(-1024.0f, smaller(1024.0f, (weight - grid.offset) * inverse)));
+  const float scaled = to_integer(clamped((weight - grid.offset) * inverse));
   const int code = static_cast<int>(scaled) + Block::kCentre;
   return code < Block::kLowest ? Block::kLowest : code > Block::kHighest ? Block::kHighest : code;
 }
@@ -43,7 +46,7 @@ ROSI_INLINE void share_unit(const float* values, int lowest, int highest, int en
   unit.store(extreme / static_cast<float>(end));
   const float inverse = inverse_step(unit.load());
   for (int k = 0; k < kCount; ++k) {
-    const int number = static_cast<int>(to_integer(larger(-1024.0f, smaller(1024.0f, values[k] * inverse))));
+    const int number = static_cast<int>(to_integer(clamped(values[k] * inverse)));
     numbers[k] = number < lowest ? lowest : number > highest ? highest : number;
   }
 }
@@ -66,8 +69,8 @@ ROSI_INLINE void fit_block(BlockQ5_1& block, const float* x) { fit_offset_block(
 template <class Block>
 ROSI_INLINE void fit_steps(const float* x, float* steps) {
   for (int k = 0; k < Block::kWeights / Block::kStepWeights; ++k) {
-    steps[k] = fit_step<Block::kStepWeights>(x + k * Block::kStepWeights, Block::kLowest, Block::kHighest,
-                                             Block::kCentre);
+    steps[k] =
+        fit_step<Block::kStepWeights>(x + k * Block::kStepWeights, Block::kLowest, Block::kHighest, Block::kCentre);
   }
 }
 ROSI_INLINE void fit_block(BlockQ6_K& block, const float* x) {

@@ -1,13 +1,14 @@
 // How one weight's code is chosen, so that W + s * t^T survives rounding to the grid that the file already has.
 //
-// Rounding W + D anew loses most of a D that is small against the grid's step. Instead codes are flipped by whole steps,
-// and what a flip overshoots is carried on, in two directions: e[j], down a column, is what the weighted column sum
-// sum_i s_i dW_ij lacks; the row carry, along a row, is what sum_j mu_j dW_ij lacks, mu = t / |t|. So the edit's effect
-// stays along s, and its size is right for every column. docs/method.md has derivation and measurements.
+// Rounding W + D anew loses most of a D that is small against the grid's step. Instead codes are flipped by whole
+// steps, and what a flip overshoots is carried on, in two directions: e[j], down a column, is what the weighted column
+// sum sum_i s_i dW_ij lacks; the row carry, along a row, is what sum_j mu_j dW_ij lacks, mu = t / |t|. So the edit's
+// effect stays along s, and its size is right for every column. docs/method.md has derivation and measurements.
 //
 // The row carry is renewed every 32 columns: within a run all lanes are independent.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/block.h"
@@ -27,6 +28,9 @@ ROSI_HD inline Penalties penalties(std::int64_t n_in, std::int64_t n_out) {
 
 /// Closes a column when its lack is below this share of the root mean square request per column; dimensionless.
 inline constexpr double kColumnTolerance = 0.005;
+inline float column_tolerance(double size, std::int64_t n_in) {
+  return static_cast<float>(kColumnTolerance * size / std::sqrt(static_cast<double>(n_in)));
+}
 /// Flips that the closure may add to one column.
 inline constexpr int kClosureRounds = 16;
 /// Cost factor of a flip that takes an earlier one back: it also removes noise.
@@ -74,8 +78,8 @@ struct Flip {
 };
 
 template <class Block>
-ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, float t, float mu, float lack, float carry,
-                                     float code, float step, float inverse) {
+ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, float t, float mu, float lack,
+                                     float carry, float code, float step, float inverse) {
   const float request = row.s * t;
   const float target = wanted_change(row, row_penalty, t, mu, lack, carry);
   const float wanted = to_integer(larger(-256.0f, smaller(256.0f, target * inverse)));
@@ -117,6 +121,19 @@ ROSI_HD ROSI_INLINE Move closing_move(float s, float lack, int original, int cod
   const float cost = after_size < before_size ? magnitude(after) * kUndoDiscount : magnitude(after);
   const bool legal = moved >= Block::kLowest && moved <= Block::kHighest && inverse != 0.0f;
   return {direction, after, legal ? cost : kNoMove};
+}
+
+/// Makes the closing move on one code, if it brings the column closer; `lack` is then the new one.
+template <class Block>
+ROSI_HD ROSI_INLINE bool apply_closing_move(const Block& source, Block& target, int run, int lane, float s,
+                                            float& lack) {
+  const float step = target.grid(run, lane / Block::kStepWeights).step;
+  const int code = target.code(run, lane);
+  const Move move = closing_move<Block>(s, lack, source.code(run, lane), code, step, inverse_step(step));
+  if (move.cost == kNoMove || !(magnitude(move.lack) < magnitude(lack))) return false;
+  target.set_code(run, lane, code + move.direction);
+  lack = move.lack;
+  return true;
 }
 
 }  // namespace rosi::kernels

@@ -17,8 +17,8 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
                 const UnitUpdate& update, std::span<float> lack, const core::ThreadPool& threads,
                 const core::Progress& progress);
 
-/// Pass 2. Flips single codes of `target` until every column is within tolerance or nothing helps; `source` has the codes
-/// before any flip (the same bytes as target where there is no such thing), `lack` is read and updated.
+/// Pass 2. Flips single codes of `target` until every column is within tolerance or nothing helps; `source` has the
+/// codes before any flip (the same bytes as target where there is no such thing), `lack` is read and updated.
 void close_columns(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                    const UnitUpdate& update, std::span<float> lack, const core::ThreadPool& threads,
                    const core::Progress& progress);

@@ -32,9 +32,9 @@ struct RowTile {
   std::int64_t columns;
 };
 
-/// Calls `flip_row(RowTile, carry)` for every row of every tile, each row after the same row of the tile to its left and
-/// after the rows above it in its own tile; its result is the carry for the tile to the right. Rows whose s is zero are
-/// passed too.
+/// Calls `flip_row(RowTile, carry)` for every row of every tile, each row after the same row of the tile to its left
+/// and after the rows above it in its own tile; its result is the carry for the tile to the right. Rows whose s is zero
+/// are passed too.
 template <class FlipRow>
 void sweep(const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress,
            const FlipRow& flip_row) {

@@ -1,6 +1,16 @@
 // Installs the packed tarball as a user would, with no compiler on PATH, and uses it. Needs `npm run prebuild` before.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 
@@ -32,12 +42,18 @@ beforeAll(() => {
   mkdirSync(app);
   symlinkSync(process.execPath, join(bin, 'node'));
   for (const tool of [...tools, 'npm', 'npx']) {
-    const found = (process.env.PATH ?? '').split(delimiter).map((at) => join(at, tool)).find((path) => existsSync(path));
+    const found = (process.env.PATH ?? '')
+      .split(delimiter)
+      .map((at) => join(at, tool))
+      .find((path) => existsSync(path));
     if (found) symlinkSync(found, join(bin, tool));
   }
   const npm = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
   env = { ...Object.fromEntries(npm), PATH: bin, CI: 'true' };
-  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: root, encoding: 'utf8' });
+  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   writeFileSync(join(app, 'package.json'), '{ "name": "app", "private": true }');
   copyFileSync(fixture, join(app, 'model.gguf'));
   output('npm', ['install', '--no-audit', '--no-fund', join(folder, packed.trim().split('\n').pop() as string)]);
@@ -60,9 +76,10 @@ test('nothing was built: the binary is the prebuilt one', () => {
 test('require and import give the same functions', () => {
   const names = output('node', ['-p', "JSON.stringify(Object.keys(require('rosi')).sort())"]);
   expect(JSON.parse(names)).toContain('harden');
-  const script = "import * as m from 'rosi'; import { createRequire } from 'node:module';"
-    + " const c = createRequire(import.meta.url)('rosi');"
-    + " console.log(JSON.stringify(Object.keys(c).filter((name) => c[name] !== m[name])));";
+  const script =
+    "import * as m from 'rosi'; import { createRequire } from 'node:module';" +
+    " const c = createRequire(import.meta.url)('rosi');" +
+    ' console.log(JSON.stringify(Object.keys(c).filter((name) => c[name] !== m[name])));';
   writeFileSync(join(app, 'same.mjs'), script.replace('import.meta.url', 'import.meta.url'));
   expect(JSON.parse(output('node', ['same.mjs']))).toEqual([]);
 });

@@ -1,0 +1,17 @@
+// For tests: the GPU's division of work (rank_one_gpu.h) carried out on the CPU, lane by lane.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernels/unit_update.h"
+
+namespace rosi::kernels {
+
+/// What flip_and_close_cuda() does, warp after warp in the order of the device's tickets; quantised types only. The bytes
+/// must be those of flip_codes() and close_columns().
+void flip_and_close_emulated(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                             const UnitUpdate& update);
+
+}  // namespace rosi::kernels

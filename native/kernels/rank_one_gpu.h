@@ -1,0 +1,98 @@
+// How the GPU is divided: what block, run and column a lane works on, and what warps tell each other. Plain functions, so
+// that rank_one_emulated.cpp runs the same divisions without a GPU; the arithmetic is sigma_delta.h.
+//
+// Sweep: a warp owns a tile of 256 columns, lane k columns k, 32 + k, .. of it, and goes down all rows; what the lanes
+// carry per column stays in registers. A row's carry goes from tile to tile through memory, one 64-bit word a row, so the
+// warps form a pipeline. Tiles are handed out in order, so the left neighbour of a running tile runs or is done.
+//
+// Closure: a round is a search, a warp for each run of 32 columns and part of the rows, and an application, a thread for
+// each tile of 256 columns, since neighbouring columns share bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/sigma_delta.h"
+
+namespace rosi::kernels::gpu {
+
+inline constexpr int kTileColumns = 256;
+inline constexpr int kTileRuns = kTileColumns / kRun;
+
+struct Shape {
+  std::int64_t n_in;
+  std::int64_t n_out;
+};
+
+ROSI_HD inline std::int64_t tiles(const Shape& shape) { return (shape.n_in + kTileColumns - 1) / kTileColumns; }
+ROSI_HD inline std::int64_t runs(const Shape& shape) { return shape.n_in / kRun; }
+ROSI_HD inline int runs_in_tile(const Shape& shape, std::int64_t tile) {
+  const std::int64_t left = runs(shape) - tile * kTileRuns;
+  return left < kTileRuns ? static_cast<int>(left) : kTileRuns;
+}
+
+/// The block that holds a row's 32 columns from 32 * run on, and the run's number within it.
+struct Place {
+  std::int64_t block;
+  int run;
+};
+template <class Block>
+ROSI_HD inline Place place(const Shape& shape, std::int64_t row, std::int64_t run) {
+  constexpr int kBlockRuns = Block::kWeights / kRun;
+  return {row * (shape.n_in / Block::kWeights) + run / kBlockRuns, static_cast<int>(run % kBlockRuns)};
+}
+
+/// The word that hands a carry on: a mark in the upper half, so that value and readiness arrive in one store.
+using HandWord = unsigned long long;
+ROSI_HD inline HandWord hand_word(float carry) { return (HandWord{1} << 32) | core::float_bits(carry); }
+ROSI_HD inline bool is_handed(HandWord word) { return (word >> 32) != 0; }
+ROSI_HD inline float handed_carry(HandWord word) { return core::bits_float(static_cast<std::uint32_t>(word)); }
+ROSI_HD inline std::int64_t hand_index(const Shape& shape, std::int64_t tile, std::int64_t row) {
+  return tile * shape.n_out + row;
+}
+
+/// A move's cost and row in one word whose order is that of the closure: least cost, then lowest row. Costs are not
+/// negative, so their bits are in order too.
+using MoveKey = unsigned long long;
+ROSI_HD inline MoveKey move_key(float cost, std::int64_t row) {
+  return (MoveKey{core::float_bits(cost)} << 32) | static_cast<std::uint32_t>(row);
+}
+ROSI_HD inline std::int64_t key_row(MoveKey key) { return static_cast<std::int64_t>(key & 0xffffffffu); }
+ROSI_HD inline float key_cost(MoveKey key) { return core::bits_float(static_cast<std::uint32_t>(key >> 32)); }
+
+/// What a column's search starts from: a move must cost less than the lack. 0, which nothing undercuts, for closed ones.
+ROSI_HD inline MoveKey first_key(float lack, float tolerance, bool stuck) {
+  return !stuck && magnitude(lack) > tolerance ? move_key(magnitude(lack), 0) : 0;
+}
+
+/// The best key of one column after looking at one row.
+template <class Block>
+ROSI_HD ROSI_INLINE MoveKey search_row(const Block& source, const Block& target, int run, int lane, float s,
+                                       std::int64_t row, float lack, MoveKey best) {
+  const float step = target.grid(run, lane / Block::kStepWeights).step;
+  const Move move = closing_move<Block>(s, lack, source.code(run, lane), target.code(run, lane), step,
+                                        inverse_step(step));
+  const MoveKey key = move_key(move.cost, row);
+  return key < best ? key : best;
+}
+
+/// Rows of a search part: part p has rows [p * kSearchRows, (p + 1) * kSearchRows).
+inline constexpr std::int64_t kSearchRows = 64;
+ROSI_HD inline std::int64_t search_parts(const Shape& shape) { return (shape.n_out + kSearchRows - 1) / kSearchRows; }
+
+/// Applies a column's best move; sets `stuck` where there is none that helps. True when a code changed.
+template <class Block>
+ROSI_HD inline bool apply_key(const Block* source, Block* target, const Shape& shape, std::int64_t column,
+                              const float* s, MoveKey first, MoveKey best, float& lack, bool& stuck) {
+  if (first == 0) return false;
+  if (best < first) {
+    const std::int64_t row = key_row(best);
+    const Place at = place<Block>(shape, row, column / kRun);
+    if (apply_closing_move(source[at.block], target[at.block], at.run, static_cast<int>(column % kRun), s[row], lack)) {
+      return true;
+    }
+  }
+  stuck = true;
+  return false;
+}
+
+}  // namespace rosi::kernels::gpu
