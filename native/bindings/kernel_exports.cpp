@@ -4,6 +4,7 @@
 #include "bindings/promise_worker.h"
 #include "kernels/gram.h"
 #include "kernels/rank_one.h"
+#include "kernels/rank_one_emulated.h"
 #include "kernels/refit.h"
 #include "kernels/repack.h"
 #include "kernels/tensor_view.h"
@@ -118,6 +119,19 @@ Napi::Value repack(const Napi::CallbackInfo& info) {
   return bytes;
 }
 
+/// _emulateGpu(type, bytes, nIn, nOut, left, right) -> Uint8Array: code flips as a GPU divides the work
+Napi::Value emulate_gpu(const Napi::CallbackInfo& info) {
+  const TensorArgs tensor(info);
+  kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
+  const auto update = kernels::UnitUpdate::of(to_floats(info[4]), to_floats(info[5]));
+  if (update.n_in() != tensor.n_in || update.n_out() != tensor.n_out) {
+    throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers and not be zero");
+  }
+  auto target = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
+  kernels::flip_and_close_emulated(tensor.type, tensor.bytes, writable(target), update);
+  return target;
+}
+
 /// A synchronous function whose core::Error arrives as a JavaScript error with its code.
 template <Napi::Value (*call)(const Napi::CallbackInfo&)>
 Napi::Value checked(const Napi::CallbackInfo& info) {
@@ -136,6 +150,7 @@ void register_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("_dequantize", Napi::Function::New(env, checked<dequantize>));
   exports.Set("_quantize", Napi::Function::New(env, checked<quantize>));
   exports.Set("_columnMean", Napi::Function::New(env, checked<column_mean>));
+  exports.Set("_emulateGpu", Napi::Function::New(env, checked<emulate_gpu>));
   exports.Set("_repack", Napi::Function::New(env, checked<repack>));
 }
 

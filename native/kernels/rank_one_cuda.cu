@@ -86,9 +86,8 @@ __global__ void __launch_bounds__(kRun)
     const float row_s = s[row];
     if (row_s == 0.0f) continue;
     const RowWeights weights = RowWeights::of(row_s, pull);
-    float carry = tile == 0
-                      ? row_phase(row, largest_mu, source[gpu::place<Block>(shape, row, 0).block].grid(0, 0).step)
-                      : receive_carry(hands + gpu::hand_index(shape, tile - 1, row));
+    float carry = tile == 0 ? row_phase(row, largest_mu, source[gpu::place<Block>(shape, row, 0).block].grid(0, 0).step)
+                            : receive_carry(hands + gpu::hand_index(shape, tile - 1, row));
 #pragma unroll
     for (int r = 0; r < gpu::kTileRuns; ++r) {
       if (r >= n_runs) break;
@@ -130,9 +129,9 @@ __global__ void start_search(std::int64_t n_in, const float* lack, float toleran
 
 /// A warp a block; grid (runs, search parts).
 template <class Block>
-__global__ void __launch_bounds__(kRun) search_moves(const Block* source, const Block* target, gpu::Shape shape,
-                                                     const float* s, const float* lack, const gpu::MoveKey* first,
-                                                     gpu::MoveKey* best) {
+__global__ void __launch_bounds__(kRun)
+    search_moves(const Block* source, const Block* target, gpu::Shape shape, const float* s, const float* lack,
+                 const gpu::MoveKey* first, gpu::MoveKey* best) {
   const int lane = static_cast<int>(threadIdx.x);
   const std::int64_t run = blockIdx.x;
   const std::int64_t column = run * kRun + lane;
@@ -180,10 +179,9 @@ void flip_and_close(std::span<const std::byte> source, std::span<std::byte> targ
     DeviceArray<unsigned> next_tile(1);
     hands.clear();
     next_tile.clear();
-    sweep_tiles<<<static_cast<unsigned>(tiles), kRun>>>(blocks, new_blocks, shape, s.get(),
-                                                        Columns{t.get(), mu.get(), lack.get()}, largest_mu,
-                                                        penalties(shape.n_in, shape.n_out), hands.get(),
-                                                        next_tile.get());
+    sweep_tiles<<<static_cast<unsigned>(tiles), kRun>>>(
+        blocks, new_blocks, shape, s.get(), Columns{t.get(), mu.get(), lack.get()}, largest_mu,
+        penalties(shape.n_in, shape.n_out), hands.get(), next_tile.get());
     check(cudaDeviceSynchronize(), "the sweep");
   }
   DeviceArray<gpu::MoveKey> first(columns), best(columns);

@@ -13,8 +13,8 @@ namespace rosi::kernels {
 /// Whether there is a device to run on.
 bool has_cuda() noexcept;
 
-/// flip_codes() and close_columns() on the current device: the same bytes as on the CPU. Needs the tensor twice in device
-/// memory, and 8 bytes for each row and 256 columns. Throws core::Error{engine_failed} with CUDA's words.
+/// flip_codes() and close_columns() on the current device: the same bytes as on the CPU. Needs the tensor twice in
+/// device memory, and 8 bytes for each row and 256 columns. Throws core::Error{engine_failed} with CUDA's words.
 void flip_and_close_cuda(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                          const UnitUpdate& update);
 

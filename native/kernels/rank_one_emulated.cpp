@@ -100,7 +100,11 @@ struct Device {
 template <class Block>
 void run(const Block* source, Block* target, const UnitUpdate& update) {
   const gpu::Shape shape{update.n_in(), update.n_out()};
-  Device<Block> device{shape, source, target, update, std::vector<float>(update.t.size(), 0.0f),
+  Device<Block> device{shape,
+                       source,
+                       target,
+                       update,
+                       std::vector<float>(update.t.size(), 0.0f),
                        std::vector<gpu::HandWord>(static_cast<std::size_t>(gpu::tiles(shape) * shape.n_out), 0)};
   for (const float mu : update.mu) device.largest_mu = larger(device.largest_mu, magnitude(mu));
   for (std::int64_t tile = 0; tile < gpu::tiles(shape); ++tile) device.sweep(tile);

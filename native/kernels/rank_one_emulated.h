@@ -9,8 +9,8 @@
 
 namespace rosi::kernels {
 
-/// What flip_and_close_cuda() does, warp after warp in the order of the device's tickets; quantised types only. The bytes
-/// must be those of flip_codes() and close_columns().
+/// What flip_and_close_cuda() does, warp after warp in the order of the device's tickets; quantised types only. The
+/// bytes must be those of flip_codes() and close_columns().
 void flip_and_close_emulated(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                              const UnitUpdate& update);
 

@@ -1,12 +1,12 @@
-// How the GPU is divided: what block, run and column a lane works on, and what warps tell each other. Plain functions, so
-// that rank_one_emulated.cpp runs the same divisions without a GPU; the arithmetic is sigma_delta.h.
+// How the GPU is divided: what block, run and column a lane works on, and what warps tell each other. Plain functions,
+// so that rank_one_emulated.cpp runs the same divisions without a GPU; the arithmetic is sigma_delta.h.
 //
 // Sweep: a warp owns a tile of 256 columns, lane k columns k, 32 + k, .. of it, and goes down all rows; what the lanes
-// carry per column stays in registers. A row's carry goes from tile to tile through memory, one 64-bit word a row, so the
-// warps form a pipeline. Tiles are handed out in order, so the left neighbour of a running tile runs or is done.
+// carry per column stays in registers. A row's carry goes from tile to tile through memory, one 64-bit word a row, so
+// the warps form a pipeline. Tiles are handed out in order, so the left neighbour of a running tile runs or is done.
 //
-// Closure: a round is a search, a warp for each run of 32 columns and part of the rows, and an application, a thread for
-// each tile of 256 columns, since neighbouring columns share bytes.
+// Closure: a round is a search, a warp for each run of 32 columns and part of the rows, and an application, a thread
+// for each tile of 256 columns, since neighbouring columns share bytes.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,8 @@ ROSI_HD inline MoveKey move_key(float cost, std::int64_t row) {
 ROSI_HD inline std::int64_t key_row(MoveKey key) { return static_cast<std::int64_t>(key & 0xffffffffu); }
 ROSI_HD inline float key_cost(MoveKey key) { return core::bits_float(static_cast<std::uint32_t>(key >> 32)); }
 
-/// What a column's search starts from: a move must cost less than the lack. 0, which nothing undercuts, for closed ones.
+/// What a column's search starts from: a move must cost less than the lack. 0, which nothing undercuts, for closed
+/// ones.
 ROSI_HD inline MoveKey first_key(float lack, float tolerance, bool stuck) {
   return !stuck && magnitude(lack) > tolerance ? move_key(magnitude(lack), 0) : 0;
 }
@@ -69,8 +70,8 @@ template <class Block>
 ROSI_HD ROSI_INLINE MoveKey search_row(const Block& source, const Block& target, int run, int lane, float s,
                                        std::int64_t row, float lack, MoveKey best) {
   const float step = target.grid(run, lane / Block::kStepWeights).step;
-  const Move move = closing_move<Block>(s, lack, source.code(run, lane), target.code(run, lane), step,
-                                        inverse_step(step));
+  const Move move =
+      closing_move<Block>(s, lack, source.code(run, lane), target.code(run, lane), step, inverse_step(step));
   const MoveKey key = move_key(move.cost, row);
   return key < best ? key : best;
 }

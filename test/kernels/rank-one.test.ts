@@ -168,6 +168,22 @@ describe.each(quantisedTypes)('a rank-one update of $name', (type) => {
   });
 });
 
+describe.each(quantisedTypes)('a GPU’s division of an update of $name', (type) => {
+  test.each([
+    { blocks: 3, nOut: 70 }, // of 32: less than a tile of 256 columns; two search parts, the second one short
+    { blocks: 9, nOut: 13 }, // of 32: one tile and a run
+    { blocks: 1, nOut: 1 },
+  ])('gives the bytes of the CPU: $blocks blocks, $nOut rows', ({ blocks, nOut }) => {
+    const nIn = blocks * type.weights;
+    const tensor = makeTensor(type, nIn, nOut, 16);
+    const { left, right } = factors(tensor.values, nIn, nOut, 0.01, 17);
+    if (nOut > 5) left[5] = 0; // a row that no tile hands on
+    const { bytes, realised: report } = update(tensor, left, right, 2);
+    expect(report.mode).toBe('code-flips');
+    expect(same(kernels._emulateGpu(type.id, tensor.bytes, nIn, nOut, left, right), bytes)).toBe(true);
+  });
+});
+
 test('Q8_0 never gets the code -128', () => {
   const type = quantisedTypes.find(({ name }) => name === 'Q8_0')!;
   const tensor = makeTensor(type, 256, 64, 12);
