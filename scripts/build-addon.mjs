@@ -1,6 +1,6 @@
 // Builds build/Release/rosi.node with the engine's libraries beside it. Incremental; two at once wait for each other.
 //   --cuda        compile the CUDA side (needs nvcc)
-//   --portable    link libstdc++ into the addon, for prebuilds
+//   --portable    into build/portable, without symbols: for prebuilds
 //   --debug       keep assertions and symbols
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-// Makes prebuilds/<platform>-<arch>/: the addon with libstdc++ linked in, the engine and its processor variants beside it.
+// Makes prebuilds/<platform>-<arch>/: the addon, the engine and its processor variants beside it.
 // The folder and the addon's name are what node-gyp-build looks for.
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -41,12 +41,15 @@ std::vector<std::vector<int>> to_positions(const Napi::Value& value) {
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
     const auto inner = Napi::Value(list[i]).As<Napi::Array>();
     positions.emplace_back();
-    for (std::uint32_t j = 0; j < inner.Length(); ++j) positions.back().push_back(Napi::Value(inner[j]).As<Napi::Number>());
+    for (std::uint32_t j = 0; j < inner.Length(); ++j)
+      positions.back().push_back(Napi::Value(inner[j]).As<Napi::Number>());
   }
   return positions;
 }
 
-int to_int(const Napi::Value& value, int fallback) { return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : fallback; }
+int to_int(const Napi::Value& value, int fallback) {
+  return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : fallback;
+}
 
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values) {
   auto array = Napi::Float32Array::New(env, values.size());

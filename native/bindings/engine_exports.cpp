@@ -16,7 +16,8 @@ StopFlag new_stop_flag() { return std::make_shared<std::atomic<bool>>(false); }
 engine::RunOptions to_run_options(const Napi::Object& request) {
   engine::RunOptions options;
   if (const Napi::Value adapter = request.Get("adapter"); adapter.IsExternal()) options.adapter = to_adapter(adapter);
-  if (const Napi::Value scale = request.Get("scale"); scale.IsNumber()) options.scale = scale.As<Napi::Number>().FloatValue();
+  if (const Napi::Value scale = request.Get("scale"); scale.IsNumber())
+    options.scale = scale.As<Napi::Number>().FloatValue();
   options.threads = to_int(request.Get("threads"), 0);
   return options;
 }
@@ -24,7 +25,9 @@ engine::RunOptions to_run_options(const Napi::Object& request) {
 class OpenWorker final : public PromiseWorker {
  public:
   OpenWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), path_(info[0].As<Napi::String>()), threads_(to_int(info[1], 1)) {}
+      : PromiseWorker(info.Env(), new_stop_flag(), info[2]),
+        path_(info[0].As<Napi::String>()),
+        threads_(to_int(info[1], 1)) {}
 
  private:
   void run() override {
@@ -39,7 +42,8 @@ class OpenWorker final : public PromiseWorker {
 
 class CaptureWorker final : public PromiseWorker {
  public:
-  CaptureWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+  CaptureWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.streams = request.Get("streams").ToBoolean();
@@ -75,7 +79,8 @@ class CaptureWorker final : public PromiseWorker {
 
 class LogitsWorker final : public PromiseWorker {
  public:
-  LogitsWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+  LogitsWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     prompts_ = to_prompts(request.Get("prompts"));
     positions_ = to_positions(request.Get("positions"));
@@ -94,7 +99,8 @@ class LogitsWorker final : public PromiseWorker {
 
 class GenerateWorker final : public PromiseWorker {
  public:
-  GenerateWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+  GenerateWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.max_tokens = to_int(request.Get("maxTokens"), request_.max_tokens);
@@ -139,7 +145,8 @@ Napi::Value session_info(const Napi::CallbackInfo& info) {
   js.Set("nVocab", model.n_vocab);
   js.Set("nContext", model.n_context);
   js.Set("nParameters", static_cast<double>(model.n_parameters));
-  js.Set("chatTemplate", model.chat_template.empty() ? info.Env().Null() : Napi::Value(Napi::String::New(info.Env(), model.chat_template)));
+  js.Set("chatTemplate", model.chat_template.empty() ? info.Env().Null()
+                                                     : Napi::Value(Napi::String::New(info.Env(), model.chat_template)));
   js.Set("bosText", model.bos_text);
   js.Set("eosText", model.eos_text);
   js.Set("addsBos", model.adds_bos);
@@ -159,7 +166,8 @@ Napi::Value tokenize(const Napi::CallbackInfo& info) {
 
 Napi::Value detokenize(const Napi::CallbackInfo& info) {
   const auto tokens = info[1].As<Napi::Int32Array>();
-  return Napi::String::New(info.Env(), to_session(info[0])->detokenize({tokens.Data(), tokens.Data() + tokens.ElementLength()}));
+  return Napi::String::New(info.Env(),
+                           to_session(info[0])->detokenize({tokens.Data(), tokens.Data() + tokens.ElementLength()}));
 }
 
 Napi::Value load_adapter(const Napi::CallbackInfo& info) {
@@ -190,7 +198,8 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
 Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
   const auto bytes = info[1].As<Napi::Uint8Array>();
   return guarded(info.Env(), [&] {
-    return to_js(info.Env(), engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
+    return to_js(info.Env(),
+                 engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
   });
 }
 

@@ -12,7 +12,8 @@ struct Handle {
 constexpr napi_type_tag kHandleTag = {0x5b7d9cfa0e4c4b1dULL, 0x9a6f3f0b7a1e4c22ULL};
 
 Napi::Value make(Napi::Env env, Handle handle) {
-  auto external = Napi::External<Handle>::New(env, new Handle(std::move(handle)), [](Napi::Env, Handle* owned) { delete owned; });
+  auto external =
+      Napi::External<Handle>::New(env, new Handle(std::move(handle)), [](Napi::Env, Handle* owned) { delete owned; });
   napi_type_tag_object(env, external, &kHandleTag);
   return external;
 }
@@ -30,8 +31,12 @@ Handle& get(const Napi::Value& value) {
 
 }  // namespace
 
-Napi::Value wrap(Napi::Env env, std::shared_ptr<engine::Session> session) { return make(env, {std::move(session), nullptr}); }
-Napi::Value wrap(Napi::Env env, std::shared_ptr<engine::Adapter> adapter) { return make(env, {nullptr, std::move(adapter)}); }
+Napi::Value wrap(Napi::Env env, std::shared_ptr<engine::Session> session) {
+  return make(env, {std::move(session), nullptr});
+}
+Napi::Value wrap(Napi::Env env, std::shared_ptr<engine::Adapter> adapter) {
+  return make(env, {nullptr, std::move(adapter)});
+}
 
 std::shared_ptr<engine::Session> to_session(const Napi::Value& value) {
   const Handle& handle = get(value);

@@ -7,6 +7,7 @@
 #include "kernels/rank_one_emulated.h"
 #include "kernels/refit.h"
 #include "kernels/repack.h"
+#include "kernels/sigma_delta_cpu.h"
 #include "kernels/tensor_view.h"
 #include "kernels/types.h"
 
@@ -119,8 +120,9 @@ Napi::Value repack(const Napi::CallbackInfo& info) {
   return bytes;
 }
 
-/// _emulateGpu(type, bytes, nIn, nOut, left, right) -> Uint8Array: code flips as a GPU divides the work
-Napi::Value emulate_gpu(const Napi::CallbackInfo& info) {
+/// _flipCodes(type, bytes, nIn, nOut, left, right, threads) -> Uint8Array: sweep and closure alone. threads 0: as a GPU
+/// divides the work.
+Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
   const auto update = kernels::UnitUpdate::of(to_floats(info[4]), to_floats(info[5]));
@@ -128,7 +130,15 @@ Napi::Value emulate_gpu(const Napi::CallbackInfo& info) {
     throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers and not be zero");
   }
   auto target = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
-  kernels::flip_and_close_emulated(tensor.type, tensor.bytes, writable(target), update);
+  const int threads = to_int(info[6], 1);
+  if (threads == 0) {
+    kernels::flip_and_close_emulated(tensor.type, tensor.bytes, writable(target), update);
+    return target;
+  }
+  const core::ThreadPool pool(threads);
+  std::vector<float> lack(update.t.size());
+  kernels::flip_codes(tensor.type, tensor.bytes, writable(target), update, lack, pool, {});
+  kernels::close_columns(tensor.type, tensor.bytes, writable(target), update, lack, pool, {});
   return target;
 }
 
@@ -150,7 +160,7 @@ void register_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("_dequantize", Napi::Function::New(env, checked<dequantize>));
   exports.Set("_quantize", Napi::Function::New(env, checked<quantize>));
   exports.Set("_columnMean", Napi::Function::New(env, checked<column_mean>));
-  exports.Set("_emulateGpu", Napi::Function::New(env, checked<emulate_gpu>));
+  exports.Set("_flipCodes", Napi::Function::New(env, checked<flip_codes>));
   exports.Set("_repack", Napi::Function::New(env, checked<repack>));
 }
 

@@ -41,9 +41,8 @@ Napi::Value PromiseWorker::start(std::unique_ptr<PromiseWorker> worker) {
 core::Progress PromiseWorker::progress() {
   return [this](double done) {
     if (has_listener_) {
-      listener_.NonBlockingCall([done](Napi::Env env, Napi::Function listener) {
-        listener.Call({Napi::Number::New(env, done)});
-      });
+      listener_.NonBlockingCall(
+          [done](Napi::Env env, Napi::Function listener) { listener.Call({Napi::Number::New(env, done)}); });
     }
     return !stop_->load();
   };

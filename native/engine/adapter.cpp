@@ -26,9 +26,11 @@ ggml_tensor* add(ggml_context* context, gguf_context* file, const std::string& n
 }
 
 /// The factors as a LoRA adapter of rank one: A = rightᵀ [1, n_in], B = left [n_out, 1].
-std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture, const std::vector<RankOneFactors>& factors) {
+std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture,
+                                                 const std::vector<RankOneFactors>& factors) {
   std::size_t bytes = 4096;
-  for (const RankOneFactors& f : factors) bytes += (f.left.size() + f.right.size()) * sizeof(float) + 2 * (ggml_tensor_overhead() + 64);
+  for (const RankOneFactors& f : factors)
+    bytes += (f.left.size() + f.right.size()) * sizeof(float) + 2 * (ggml_tensor_overhead() + 64);
   const std::unique_ptr<ggml_context, Closer> context(ggml_init({bytes, nullptr, false}));
   const std::unique_ptr<gguf_context, Closer> file(gguf_init_empty());
   gguf_set_val_str(file.get(), "general.type", "adapter");
@@ -40,7 +42,8 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
     add(context.get(), file.get(), f.name + ".lora_b", f.left, 1, static_cast<std::int64_t>(f.left.size()));
   }
   std::unique_ptr<std::FILE, Closer> stream(std::tmpfile());  // unnamed: gone with the process whatever happens
-  if (!stream) throw core::Error(core::ErrorCode::file_failed, "no temporary file could be made for the run-time adapter");
+  if (!stream)
+    throw core::Error(core::ErrorCode::file_failed, "no temporary file could be made for the run-time adapter");
   if (!gguf_write_to_file_ptr(file.get(), stream.get(), false) || std::fflush(stream.get()) != 0) {
     throw core::Error(core::ErrorCode::file_failed, "the run-time adapter could not be written to a temporary file");
   }

@@ -68,7 +68,8 @@ std::string take_engine_messages() {
 }
 
 std::vector<float> engine_dequantize(int type, const void* bytes, std::int64_t count) {
-  const auto* traits = type < 0 || type >= GGML_TYPE_COUNT ? nullptr : ggml_get_type_traits(static_cast<ggml_type>(type));
+  const auto* traits =
+      type < 0 || type >= GGML_TYPE_COUNT ? nullptr : ggml_get_type_traits(static_cast<ggml_type>(type));
   std::vector<float> values(static_cast<std::size_t>(count));
   if (type == GGML_TYPE_F32) {
     std::memcpy(values.data(), bytes, values.size() * sizeof(float));

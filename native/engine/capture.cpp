@@ -12,12 +12,14 @@ namespace {
 /// Copies rows out of the graph while it runs. llama.cpp may reuse a node's buffer once the callback has returned.
 class Observer {
  public:
-  Observer(const CaptureRequest& request, const ModelInfo& info, CaptureResult& result) : request_(request), result_(result) {
+  Observer(const CaptureRequest& request, const ModelInfo& info, CaptureResult& result)
+      : request_(request), result_(result) {
     result.n_layer = info.n_layer;
     result.d_model = info.d_model;
     const std::size_t n_prompts = request.prompts.size();
     if (request.streams) {
-      result.streams.assign(n_prompts * static_cast<std::size_t>(info.n_layer) * static_cast<std::size_t>(info.d_model), 0.0f);
+      result.streams.assign(n_prompts * static_cast<std::size_t>(info.n_layer) * static_cast<std::size_t>(info.d_model),
+                            0.0f);
     }
     index_rows();
     for (const std::string& writer : request.writers) {
@@ -38,19 +40,22 @@ class Observer {
   void finish() const {
     for (std::size_t layer = 0; layer < seen_layers_.size(); ++layer) {
       if (request_.streams && !seen_layers_[layer]) {
-        throw core::Error(core::ErrorCode::model_unsupported,
-                          "this architecture's graph has no node 'l_out-" + std::to_string(layer) + "' for the stream after a block");
+        throw core::Error(
+            core::ErrorCode::model_unsupported,
+            "this architecture's graph has no node 'l_out-" + std::to_string(layer) + "' for the stream after a block");
       }
     }
     for (const auto& input : result_.inputs) {
       if (input.rows.empty()) {
-        throw core::Error(core::ErrorCode::model_unsupported, "this architecture's graph does not multiply by " + input.writer,
-                          {{"tensor", input.writer}});
+        throw core::Error(core::ErrorCode::model_unsupported,
+                          "this architecture's graph does not multiply by " + input.writer, {{"tensor", input.writer}});
       }
     }
   }
 
-  static bool observe(ggml_tensor* node, bool ask, void* self) { return static_cast<Observer*>(self)->on_node(node, ask); }
+  static bool observe(ggml_tensor* node, bool ask, void* self) {
+    return static_cast<Observer*>(self)->on_node(node, ask);
+  }
 
  private:
   /// Result rows that the row (prompt, position) fills; prompt -1 is the shared prefix.
@@ -60,7 +65,9 @@ class Observer {
     if (it != slots_.end()) found = it->second;
     return found;
   }
-  static std::int64_t key(int prompt, int position) { return (static_cast<std::int64_t>(prompt) << 32) | static_cast<std::uint32_t>(position); }
+  static std::int64_t key(int prompt, int position) {
+    return (static_cast<std::int64_t>(prompt) << 32) | static_cast<std::uint32_t>(position);
+  }
 
   void index_rows() {
     const int prefix = shared_prefix(request_.prompts, false);
@@ -102,25 +109,29 @@ class Observer {
     if (n_rows == rows_->size()) {
       for (std::size_t i = 0; i < n_rows; ++i) take((*rows_)[i], i);
     } else {
-      for (std::size_t i = 0; i < std::min(n_rows, outputs_->size()); ++i) take((*rows_)[static_cast<std::size_t>((*outputs_)[i])], i);
+      for (std::size_t i = 0; i < std::min(n_rows, outputs_->size()); ++i)
+        take((*rows_)[static_cast<std::size_t>((*outputs_)[i])], i);
     }
   }
 
   static void read_row(const ggml_tensor* tensor, std::size_t row, float* target) {
     // Rows may be strided (a view); a row itself is contiguous.
-    ggml_backend_tensor_get(tensor, target, row * tensor->nb[1], static_cast<std::size_t>(tensor->ne[0]) * sizeof(float));
+    ggml_backend_tensor_get(tensor, target, row * tensor->nb[1],
+                            static_cast<std::size_t>(tensor->ne[0]) * sizeof(float));
   }
 
   void copy_inputs(CaptureResult::Inputs& inputs, const ggml_tensor* x) {
     if (x->type != GGML_TYPE_F32 || x->ne[2] != 1 || x->ne[3] != 1) {
-      throw core::Error(core::ErrorCode::model_unsupported, "the inputs of " + inputs.writer + " are not plain float32 rows");
+      throw core::Error(core::ErrorCode::model_unsupported,
+                        "the inputs of " + inputs.writer + " are not plain float32 rows");
     }
     if (inputs.rows.empty()) {
       inputs.d_in = x->ne[0];
       inputs.rows.assign(static_cast<std::size_t>(result_.n_rows * x->ne[0]), 0.0f);
     }
     each_row(x, [&](const PackedRow& row, std::size_t i) {
-      for (const std::size_t slot : slots(row.prompt, row.position)) read_row(x, i, &inputs.rows[slot * static_cast<std::size_t>(inputs.d_in)]);
+      for (const std::size_t slot : slots(row.prompt, row.position))
+        read_row(x, i, &inputs.rows[slot * static_cast<std::size_t>(inputs.d_in)]);
     });
   }
 
@@ -129,7 +140,9 @@ class Observer {
     if (layer >= seen_layers_.size() || node->type != GGML_TYPE_F32 || node->ne[0] != result_.d_model) return;
     seen_layers_[layer] = true;
     each_row(node, [&](const PackedRow& row, std::size_t i) {
-      if (row.prompt < 0 || row.position + 1 != static_cast<int>(request_.prompts[static_cast<std::size_t>(row.prompt)].size())) return;
+      if (row.prompt < 0 ||
+          row.position + 1 != static_cast<int>(request_.prompts[static_cast<std::size_t>(row.prompt)].size()))
+        return;
       const std::size_t at = static_cast<std::size_t>(row.prompt) * seen_layers_.size() + layer;
       read_row(node, i, &result_.streams[at * static_cast<std::size_t>(result_.d_model)]);
     });
@@ -152,7 +165,8 @@ void check_positions(const CaptureRequest& request) {
   for (std::size_t i = 0; i < request.positions.size(); ++i) {
     for (const int position : request.positions[i]) {
       if (position < 0 || position >= static_cast<int>(request.prompts[i].size())) {
-        throw core::Error(core::ErrorCode::option_invalid, "position " + std::to_string(position) + " is outside prompt " + std::to_string(i));
+        throw core::Error(core::ErrorCode::option_invalid,
+                          "position " + std::to_string(position) + " is outside prompt " + std::to_string(i));
       }
     }
   }
@@ -171,7 +185,9 @@ CaptureResult capture(Session& session, const CaptureRequest& request, const cor
   run_packed(
       session, request.prompts, request.run, progress,
       [&](int prompt, int position) { return last(prompt, position) || observer.wants(prompt, position); },
-      [&](Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) { observer.start(rows, outputs); },
+      [&](Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
+        observer.start(rows, outputs);
+      },
       [](Context&, const std::vector<PackedRow>&, const std::vector<int>&) {}, Observer::observe, &observer);
   if (!request.prompts.empty()) observer.finish();
   return result;

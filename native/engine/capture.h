@@ -7,10 +7,10 @@ namespace rosi::engine {
 
 struct CaptureRequest {
   std::vector<Tokens> prompts;
-  bool streams = true;                       // the residual after each block at each prompt's last token
-  std::vector<std::string> writers;          // matrices whose inputs are wanted
-  bool last = true;                          // writers' inputs at each prompt's last token
-  std::vector<std::vector<int>> positions;   // and at these positions of each prompt; empty: none
+  bool streams = true;                      // the residual after each block at each prompt's last token
+  std::vector<std::string> writers;         // matrices whose inputs are wanted
+  bool last = true;                         // writers' inputs at each prompt's last token
+  std::vector<std::vector<int>> positions;  // and at these positions of each prompt; empty: none
   RunOptions run;
 };
 

@@ -7,8 +7,8 @@
 namespace rosi::engine {
 namespace {
 
-constexpr int kBatchTokens = 512;   // a full micro-batch of the engine: larger ones are no faster on a CPU
-constexpr int kMaxSequences = 64;   // of 256 the engine allows; more make the attention mask wider than it is worth
+constexpr int kBatchTokens = 512;  // a full micro-batch of the engine: larger ones are no faster on a CPU
+constexpr int kMaxSequences = 64;  // of 256 the engine allows; more make the attention mask wider than it is worth
 
 }  // namespace
 
@@ -34,7 +34,8 @@ Context::Context(Session& session, const ContextShape& shape, const RunOptions& 
   if (options.adapter) {
     llama_adapter_lora* adapter = options.adapter->get();
     float scale = options.scale;
-    if (llama_set_adapters_lora(context_.get(), &adapter, 1, &scale) != 0) fail("the engine refused the rank-one adapter");
+    if (llama_set_adapters_lora(context_.get(), &adapter, 1, &scale) != 0)
+      fail("the engine refused the rank-one adapter");
   }
 }
 
@@ -59,10 +60,17 @@ void Context::decode(const std::vector<Row>& rows) {
     output[i] = rows[i].output;
   }
   take_engine_messages();
-  const int code = llama_decode(context_.get(), {.n_tokens = count, .token = token.data(), .embd = nullptr, .pos = position.data(),
-                                                 .n_seq_id = n_sequences.data(), .seq_id = sequences.data(), .logits = output.data()});
+  const int code = llama_decode(context_.get(), {.n_tokens = count,
+                                                 .token = token.data(),
+                                                 .embd = nullptr,
+                                                 .pos = position.data(),
+                                                 .n_seq_id = n_sequences.data(),
+                                                 .seq_id = sequences.data(),
+                                                 .logits = output.data()});
   if (code == 2) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
-  if (code != 0) fail("the engine could not run a batch of " + std::to_string(count) + " tokens (code " + std::to_string(code) + ")");
+  if (code != 0)
+    fail("the engine could not run a batch of " + std::to_string(count) + " tokens (code " + std::to_string(code) +
+         ")");
 }
 
 const float* Context::logits(int row) const {
@@ -71,7 +79,9 @@ const float* Context::logits(int row) const {
   return values;
 }
 
-void Context::copy_sequence(int from, int to) { llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, -1); }
+void Context::copy_sequence(int from, int to) {
+  llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, -1);
+}
 
 void Context::remove_sequence(int sequence) { llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1); }
 
@@ -98,13 +108,14 @@ void check_prompts(const std::vector<Tokens>& prompts, int n_vocab, int n_contex
              " more that is beyond this model's context of " + std::to_string(n_context));
     }
     for (const llama_token token : prompts[i]) {
-      if (token < 0 || token >= n_vocab) refuse("holds token " + std::to_string(token) + ", which the vocabulary does not have");
+      if (token < 0 || token >= n_vocab)
+        refuse("holds token " + std::to_string(token) + ", which the vocabulary does not have");
     }
   }
 }
 
-void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options, const core::Progress& progress,
-                const std::function<bool(int, int)>& wants,
+void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
+                const core::Progress& progress, const std::function<bool(int, int)>& wants,
                 const std::function<void(Context&, const std::vector<PackedRow>&, const std::vector<int>&)>& before,
                 const std::function<void(Context&, const std::vector<PackedRow>&, const std::vector<int>&)>& after,
                 ggml_backend_sched_eval_callback observe, void* observer) {
@@ -119,7 +130,8 @@ void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunO
   }
   const int budget = std::max<int>(kBatchTokens, static_cast<int>(longest));
   const int most = session.info().recurrent ? 1 : kMaxSequences;
-  Context context(session, {.n_context = prefix + budget, .n_batch = budget, .n_sequences = most + 1, .n_outputs = budget},
+  Context context(session,
+                  {.n_context = prefix + budget, .n_batch = budget, .n_sequences = most + 1, .n_outputs = budget},
                   options, progress, observe, observer);
 
   std::size_t done = 0;
@@ -150,7 +162,9 @@ void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunO
     int sequence = 0;
     for (; next < prompts.size() && sequence < most; ++next) {
       const Tokens& prompt = prompts[next];
-      if (!rows.empty() && rows.size() + prompt.size() - static_cast<std::size_t>(prefix) > static_cast<std::size_t>(budget)) break;
+      if (!rows.empty() &&
+          rows.size() + prompt.size() - static_cast<std::size_t>(prefix) > static_cast<std::size_t>(budget))
+        break;
       ++sequence;
       if (prefix > 0) context.copy_sequence(0, sequence);
       for (int position = prefix; position < static_cast<int>(prompt.size()); ++position) {

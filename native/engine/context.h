@@ -17,10 +17,10 @@ struct RunOptions {
 };
 
 struct ContextShape {
-  int n_context;    // cells over all sequences
-  int n_batch;      // most tokens in a call of decode
+  int n_context;  // cells over all sequences
+  int n_batch;    // most tokens in a call of decode
   int n_sequences;
-  int n_outputs;    // most rows with an output in a call of decode
+  int n_outputs;  // most rows with an output in a call of decode
 };
 
 class Context {
@@ -42,7 +42,10 @@ class Context {
   void copy_sequence(int from, int to);
   void remove_sequence(int sequence);
   /// For observers that end the graph early: reports the share done.
-  void report(double done) { core::report(progress_, done); last_done_ = done; }
+  void report(double done) {
+    core::report(progress_, done);
+    last_done_ = done;
+  }
 
  private:
   struct FreeContext {
@@ -67,10 +70,11 @@ struct PackedRow {
   int prompt;
   int position;
 };
-void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options, const core::Progress& progress,
-                const std::function<bool(int prompt, int position)>& wants,
-                const std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>& before,
-                const std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>& after,
-                ggml_backend_sched_eval_callback observe = nullptr, void* observer = nullptr);
+void run_packed(
+    Session& session, const std::vector<Tokens>& prompts, const RunOptions& options, const core::Progress& progress,
+    const std::function<bool(int prompt, int position)>& wants,
+    const std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>& before,
+    const std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>& after,
+    ggml_backend_sched_eval_callback observe = nullptr, void* observer = nullptr);
 
 }  // namespace rosi::engine

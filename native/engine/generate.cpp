@@ -17,8 +17,9 @@ struct Slot {
 
 }  // namespace
 
-std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const std::vector<std::vector<int>>& positions,
-                                     const RunOptions& options, const core::Progress& progress) {
+std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts,
+                                     const std::vector<std::vector<int>>& positions, const RunOptions& options,
+                                     const core::Progress& progress) {
   const int n_vocab = session.info().n_vocab;
   std::vector<std::vector<int>> wanted(prompts.size());
   std::vector<std::size_t> first_row(prompts.size());
@@ -29,8 +30,9 @@ std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>
     wanted[i] = positions.empty() ? std::vector<int>{static_cast<int>(prompts[i].size()) - 1} : positions.at(i);
     for (const int position : wanted[i]) {
       if (position < prefix || position >= static_cast<int>(prompts[i].size())) {
-        throw core::Error(core::ErrorCode::option_invalid, "position " + std::to_string(position) + " of prompt " + std::to_string(i) +
-                                                               " is outside it or in the prefix that all prompts share");
+        throw core::Error(core::ErrorCode::option_invalid,
+                          "position " + std::to_string(position) + " of prompt " + std::to_string(i) +
+                              " is outside it or in the prefix that all prompts share");
       }
     }
     first_row[i] = n_rows;
@@ -43,13 +45,16 @@ std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>
   };
   run_packed(
       session, prompts, options, progress,
-      [&](int prompt, int position) { return prompt >= 0 && index_of(prompt, position) != wanted[static_cast<std::size_t>(prompt)].end(); },
+      [&](int prompt, int position) {
+        return prompt >= 0 && index_of(prompt, position) != wanted[static_cast<std::size_t>(prompt)].end();
+      },
       [](Context&, const std::vector<PackedRow>&, const std::vector<int>&) {},
       [&](Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
         for (const int row : outputs) {
           const auto [prompt, position] = rows[static_cast<std::size_t>(row)];
           const auto& list = wanted[static_cast<std::size_t>(prompt)];
-          const std::size_t at = first_row[static_cast<std::size_t>(prompt)] + static_cast<std::size_t>(index_of(prompt, position) - list.begin());
+          const std::size_t at = first_row[static_cast<std::size_t>(prompt)] +
+                                 static_cast<std::size_t>(index_of(prompt, position) - list.begin());
           std::copy_n(context.logits(row), n_vocab, &logits[at * static_cast<std::size_t>(n_vocab)]);
         }
       });
@@ -66,14 +71,18 @@ std::vector<Tokens> generate(Session& session, const GenerateRequest& request, c
   const int prefix = shared_prefix(prompts, session.info().recurrent);
   std::size_t longest = 0;
   for (const Tokens& prompt : prompts) longest = std::max(longest, prompt.size());
-  const int parallel = std::clamp<int>(request.parallel, 1, static_cast<int>(std::min<std::size_t>(prompts.size(), 64)));
+  const int parallel =
+      std::clamp<int>(request.parallel, 1, static_cast<int>(std::min<std::size_t>(prompts.size(), 64)));
   const int each = static_cast<int>(longest) - prefix + request.max_tokens;
   const int budget = std::max<int>(512, static_cast<int>(longest)) + parallel;
-  Context context(session, {.n_context = prefix + parallel * each, .n_batch = budget, .n_sequences = parallel + 1, .n_outputs = parallel},
-                  request.run, progress);
+  Context context(
+      session,
+      {.n_context = prefix + parallel * each, .n_batch = budget, .n_sequences = parallel + 1, .n_outputs = parallel},
+      request.run, progress);
   if (prefix > 0) {
     std::vector<Context::Row> rows;
-    for (int position = 0; position < prefix; ++position) rows.push_back({prompts[0][static_cast<std::size_t>(position)], position, 0, false});
+    for (int position = 0; position < prefix; ++position)
+      rows.push_back({prompts[0][static_cast<std::size_t>(position)], position, 0, false});
     context.decode(rows);
   }
 
@@ -94,7 +103,8 @@ std::vector<Tokens> generate(Session& session, const GenerateRequest& request, c
       if (session.info().recurrent && !rows.empty()) break;  // the engine would split a mixed batch in another order
       if (prefix > 0) context.copy_sequence(0, static_cast<int>(s) + 1);
       for (int position = prefix; position < static_cast<int>(prompt.size()); ++position) {
-        rows.push_back({prompt[static_cast<std::size_t>(position)], position, static_cast<int>(s) + 1, position + 1 == static_cast<int>(prompt.size())});
+        rows.push_back({prompt[static_cast<std::size_t>(position)], position, static_cast<int>(s) + 1,
+                        position + 1 == static_cast<int>(prompt.size())});
       }
       outputs.emplace_back(static_cast<int>(rows.size()) - 1, s);
       slots[s] = {static_cast<int>(next_prompt++), static_cast<int>(prompt.size()), 0};
@@ -113,8 +123,10 @@ std::vector<Tokens> generate(Session& session, const GenerateRequest& request, c
       }
     }
     std::size_t running = 0;  // tokens of unfinished answers count as their share, so that progress is smooth
-    for (const Slot& slot : slots) running += slot.prompt >= 0 ? answers[static_cast<std::size_t>(slot.prompt)].size() : 0;
-    context.report((static_cast<double>(finished) + static_cast<double>(running) / request.max_tokens) / static_cast<double>(prompts.size()));
+    for (const Slot& slot : slots)
+      running += slot.prompt >= 0 ? answers[static_cast<std::size_t>(slot.prompt)].size() : 0;
+    context.report((static_cast<double>(finished) + static_cast<double>(running) / request.max_tokens) /
+                   static_cast<double>(prompts.size()));
   }
   return answers;
 }

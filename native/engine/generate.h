@@ -8,8 +8,9 @@
 namespace rosi::engine {
 
 /// Logits [n_rows, n_vocab]: of each prompt's last token, or of the positions given for it, in prompt order.
-std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const std::vector<std::vector<int>>& positions,
-                                     const RunOptions& options, const core::Progress& progress);
+std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts,
+                                     const std::vector<std::vector<int>>& positions, const RunOptions& options,
+                                     const core::Progress& progress);
 
 struct GenerateRequest {
   std::vector<Tokens> prompts;

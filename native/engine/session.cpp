@@ -78,7 +78,8 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   if (stopped) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
   if (!session->model_) fail("the engine could not load " + path);
   if (llama_model_has_encoder(session->model())) {
-    throw core::Error(core::ErrorCode::model_unsupported, path + " has an encoder; only decoder-only chat models are supported");
+    throw core::Error(core::ErrorCode::model_unsupported,
+                      path + " has an encoder; only decoder-only chat models are supported");
   }
   session->info_ = describe(session->model());
   return session;
@@ -92,7 +93,8 @@ Tokens Session::tokenize(const std::vector<Segment>& segments, bool add_bos) con
   for (const Segment& segment : segments) {
     text += segment.text;
     if (!segment.parse_special) {
-      joined = joined && tokenize_text(vocab(), segment.text, false, true) == tokenize_text(vocab(), segment.text, false, false);
+      joined = joined &&
+               tokenize_text(vocab(), segment.text, false, true) == tokenize_text(vocab(), segment.text, false, false);
     }
   }
   if (joined) return tokenize_text(vocab(), text, add_bos, true);
@@ -107,7 +109,8 @@ Tokens Session::tokenize(const std::vector<Segment>& segments, bool add_bos) con
 std::string Session::detokenize(const Tokens& tokens) const {
   std::string text(tokens.size() * 8 + 16, '\0');
   const auto count = static_cast<std::int32_t>(tokens.size());
-  std::int32_t length = llama_detokenize(vocab(), tokens.data(), count, text.data(), static_cast<std::int32_t>(text.size()), false, false);
+  std::int32_t length = llama_detokenize(vocab(), tokens.data(), count, text.data(),
+                                         static_cast<std::int32_t>(text.size()), false, false);
   if (length < 0) {
     text.resize(static_cast<std::size_t>(-length));
     length = llama_detokenize(vocab(), tokens.data(), count, text.data(), -length, false, false);

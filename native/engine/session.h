@@ -16,18 +16,18 @@ namespace rosi::engine {
 using Tokens = std::vector<llama_token>;
 
 struct ModelInfo {
-  std::string architecture;   // general.architecture
-  std::string description;    // e.g. "qwen2 0.5B Q4_K - Medium"
+  std::string architecture;  // general.architecture
+  std::string description;   // e.g. "qwen2 0.5B Q4_K - Medium"
   int n_layer;
   int d_model;
   int n_vocab;
-  int n_context;              // positions the model was trained for
+  int n_context;  // positions the model was trained for
   std::uint64_t n_parameters;
   std::string chat_template;  // empty when the file has none
   std::string bos_text;       // empty when the vocabulary has none
   std::string eos_text;
-  bool adds_bos;              // the vocabulary asks for a BOS token before every text
-  bool recurrent;             // has recurrent state: sequences are run one by one
+  bool adds_bos;   // the vocabulary asks for a BOS token before every text
+  bool recurrent;  // has recurrent state: sequences are run one by one
 };
 
 /// A piece of a prompt. Only the template's own text may become control tokens; a user's text is data.

@@ -16,14 +16,15 @@ export interface Kernels {
   _columnMean(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
   /** Overwrites all codes and stores the old ones again, by lanes or one by one: gives `bytes` back. */
   _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;
-  /** Code flips as a GPU divides the work, run on the CPU. */
-  _emulateGpu(
+  /** Code flips alone, never a new grid. `threads` 0: as a GPU divides the work, run on the CPU. */
+  _flipCodes(
     type: number,
     bytes: Uint8Array,
     nIn: number,
     nOut: number,
     left: Float32Array,
     right: Float32Array,
+    threads: number,
   ): Uint8Array;
   /** The engine's own dequantiser; absent when the addon was built without it. */
   _engineDequantize?(type: number, bytes: Uint8Array, count: number): Float32Array;
