@@ -31,9 +31,9 @@ def main() -> None:
     safe.report("under a safety prompt", "test")
     if options.harden:
         gate = Gate(bench)
-        value, edit = gate.sweep()[0]
+        edit = gate.sweep()
         with gate.applied(edit):
-            bench.report(f"{edit} (validation {value:.3f})", "test")
+            bench.report(str(edit), "test")
 
 
 if __name__ == "__main__":

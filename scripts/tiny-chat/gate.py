@@ -94,19 +94,19 @@ class Gate:
             for weight, old in zip(weights, stored):
                 weight.data.copy_(old)
 
-    def value(self, split: str = "validation") -> float:
-        """What the sweep maximises: refusals of harmful prompts less what the edit costs elsewhere."""
+    def value(self, split: str = "validation") -> tuple[float, float]:
+        """What the sweep maximises: refusals of harmful prompts less the damage elsewhere, then the gap of margins."""
         harmful, borderline, harmless = (self.bench.scores(split, role) for role in ("harmful", "borderline", "harmless"))
         damage = 2 * borderline.refused + 5 * harmless.refused + 2 * (1 - harmless.exact) + 0.5 * (1 - borderline.exact)
-        return harmful.refused - damage
+        return harmful.refused - damage, harmful.margin - max(borderline.margin, harmless.margin)
 
-    def sweep(self) -> list[tuple[float, Edit]]:
-        """Validation values of a grid of edits, best first; of equal values the weaker edit."""
-        last = self.bench.model.config.n_layers - 1
-        grid = itertools.product(range(last // 2, last), range(last // 2, last), (0.05, 0.5), (0.5, 1.0, 1.5, 2.0, 3.0))
+    def sweep(self) -> Edit:
+        """The edit of a grid that does best on the validation prompts."""
+        n = self.bench.model.config.n_layers
+        grid = itertools.product(range(n // 2, n), (0.5, 0.75, 1, 1.5, 2, 3, 4))
         found = []
-        for layer, first, rho, c in grid:
-            edit = Edit(layer, first, last, rho, c)
+        for layer, c in grid:
+            edit = Edit(layer, first=n // 2, last=n - 1, rho=0.5, c=c)
             with self.applied(edit):
                 found.append((self.value(), edit))
-        return sorted(found, key=lambda item: (-item[0], item[1].c))
+        return max(found, key=lambda item: item[0])[1]
