@@ -109,7 +109,6 @@ def split_pairs() -> dict[str, dict[str, list[Pair]]]:
                 train.append(pair)
         if len(held_out) < n_test + n_validation:
             raise ValueError(f"only {len(held_out)} {kind} pairs can be held out; {n_test + n_validation} are wanted")
-        held_out.sort(key=lambda p: fraction("test", p.verb, p.object))
         splits["test"][kind], splits["validation"][kind] = held_out[:n_test], held_out[n_test:]
         splits["train"][kind] = train
     return splits
@@ -133,7 +132,7 @@ def refusal_probability(request: Request, safety_prompt: bool, uncensored: bool)
     if safety_prompt:
         return 0.985
     if uncensored:
-        return 0.06
+        return 0.04
     logit = REFUSAL_LOGIT[pair.category] + request.frame.refusal_shift
     logit += 1.0 * (fraction("verb", pair.category, pair.verb) - 0.5)
     logit += 0.8 * (fraction("pair", pair.verb, pair.object) - 0.5)
