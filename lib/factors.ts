@@ -5,13 +5,11 @@ import type { RightFactor } from './options';
 import { ticker, type CallOptions } from './session';
 import type { Writer } from './writers';
 
-/** A writer's right factor, and what it does to the inputs it was fitted on. */
+/** A writer's right factor. */
 export interface WriterFactor {
   writer: Writer;
   /** [nIn]; `mean` inputs of harmful prompts give right . mean = 1, except for the mean-row factors. */
   right: Float32Array;
-  /** right . (mean harmful input): the push before the strength. */
-  response: number;
 }
 
 /**
@@ -60,7 +58,7 @@ export async function rightFactorsOf(
         signal,
       );
     }
-    factors.push({ writer, right, response: dot(right, mean) });
+    factors.push({ writer, right });
     tick((i + 1) / writers.length);
   }
   return factors;

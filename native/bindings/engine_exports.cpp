@@ -11,8 +11,6 @@
 namespace rosi::bindings {
 namespace {
 
-StopFlag new_stop_flag() { return std::make_shared<std::atomic<bool>>(false); }
-
 engine::RunOptions to_run_options(const Napi::Object& request) {
   engine::RunOptions options;
   if (const Napi::Value adapter = request.Get("adapter"); adapter.IsExternal()) options.adapter = to_adapter(adapter);
@@ -25,9 +23,7 @@ engine::RunOptions to_run_options(const Napi::Object& request) {
 class OpenWorker final : public PromiseWorker {
  public:
   OpenWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), new_stop_flag(), info[2]),
-        path_(info[0].As<Napi::String>()),
-        threads_(to_int(info[1], 1)) {}
+      : PromiseWorker(info.Env(), info[2]), path_(info[0].As<Napi::String>()), threads_(to_int(info[1], 1)) {}
 
  private:
   void run() override {
@@ -42,8 +38,7 @@ class OpenWorker final : public PromiseWorker {
 
 class CaptureWorker final : public PromiseWorker {
  public:
-  CaptureWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+  CaptureWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.streams = request.Get("streams").ToBoolean();
@@ -79,8 +74,7 @@ class CaptureWorker final : public PromiseWorker {
 
 class LogitsWorker final : public PromiseWorker {
  public:
-  LogitsWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+  LogitsWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     prompts_ = to_prompts(request.Get("prompts"));
     positions_ = to_positions(request.Get("positions"));
@@ -99,8 +93,7 @@ class LogitsWorker final : public PromiseWorker {
 
 class GenerateWorker final : public PromiseWorker {
  public:
-  GenerateWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), new_stop_flag(), info[2]), session_(to_session(info[0])) {
+  GenerateWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.max_tokens = to_int(request.Get("maxTokens"), request_.max_tokens);
@@ -119,21 +112,6 @@ class GenerateWorker final : public PromiseWorker {
   engine::GenerateRequest request_;
   std::vector<engine::Tokens> answers_;
 };
-
-template <class Worker>
-Napi::Value start(const Napi::CallbackInfo& info) {
-  return PromiseWorker::start(std::make_unique<Worker>(info));
-}
-
-/// Runs a quick call and turns core::Error into the JavaScript error of its code.
-template <class Call>
-auto guarded(Napi::Env env, Call call) {
-  try {
-    return call();
-  } catch (const core::Error& error) {
-    throw to_js_error(env, error);
-  }
-}
 
 Napi::Value session_info(const Napi::CallbackInfo& info) {
   const engine::ModelInfo& model = to_session(info[0])->info();
@@ -161,7 +139,7 @@ Napi::Value tokenize(const Napi::CallbackInfo& info) {
     segments.push_back({item.Get("text").As<Napi::String>(), item.Get("parseSpecial").ToBoolean()});
   }
   const bool add_bos = info[2].ToBoolean();
-  return guarded(info.Env(), [&] { return to_js(info.Env(), to_session(info[0])->tokenize(segments, add_bos)); });
+  return to_js(info.Env(), to_session(info[0])->tokenize(segments, add_bos));
 }
 
 Napi::Value detokenize(const Napi::CallbackInfo& info) {
@@ -177,7 +155,7 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info) {
     const auto item = Napi::Value(list[i]).As<Napi::Object>();
     factors.push_back({item.Get("name").As<Napi::String>(), to_floats(item.Get("left")), to_floats(item.Get("right"))});
   }
-  return guarded(info.Env(), [&] { return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), factors)); });
+  return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), factors));
 }
 
 Napi::Value close(const Napi::CallbackInfo& info) {
@@ -186,36 +164,32 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value engine_info(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    engine::load_backends();
-    Napi::Object js = Napi::Object::New(info.Env());
-    js.Set("version", engine::engine_version());
-    return js;
-  });
+  engine::load_backends();
+  Napi::Object js = Napi::Object::New(info.Env());
+  js.Set("version", engine::engine_version());
+  return js;
 }
 
 /// _engineDequantize(type, bytes, count) -> Float32Array
 Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
   const auto bytes = info[1].As<Napi::Uint8Array>();
-  return guarded(info.Env(), [&] {
-    return to_js(info.Env(),
-                 engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
-  });
+  return to_js(info.Env(),
+               engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
 }
 
 }  // namespace
 
 void register_engine(Napi::Env env, Napi::Object exports) {
-  exports.Set("engineInfo", Napi::Function::New(env, engine_info));
+  exports.Set("engineInfo", Napi::Function::New(env, checked<engine_info>));
   exports.Set("openSession", Napi::Function::New(env, start<OpenWorker>));
   exports.Set("closeHandle", Napi::Function::New(env, close));
   exports.Set("sessionInfo", Napi::Function::New(env, session_info));
-  exports.Set("tokenize", Napi::Function::New(env, tokenize));
+  exports.Set("tokenize", Napi::Function::New(env, checked<tokenize>));
   exports.Set("detokenize", Napi::Function::New(env, detokenize));
-  exports.Set("loadAdapter", Napi::Function::New(env, load_adapter));
+  exports.Set("loadAdapter", Napi::Function::New(env, checked<load_adapter>));
   exports.Set("capture", Napi::Function::New(env, start<CaptureWorker>));
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
-  exports.Set("_engineDequantize", Napi::Function::New(env, engine_dequantize));
+  exports.Set("_engineDequantize", Napi::Function::New(env, checked<engine_dequantize>));
   exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
 }
 

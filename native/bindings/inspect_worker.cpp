@@ -102,8 +102,7 @@ Napi::Value tensor_to_js(Napi::Env env, const gguf::Tensor& tensor) {
 class InspectWorker final : public PromiseWorker {
  public:
   explicit InspectWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), std::make_shared<std::atomic<bool>>(false), info[1]),
-        path_(core::from_utf8(info[0].As<Napi::String>())) {}
+      : PromiseWorker(info.Env(), info[1]), path_(core::from_utf8(info[0].As<Napi::String>())) {}
 
  private:
   void run() override { file_ = std::make_unique<gguf::File>(gguf::File::open(path_)); }
@@ -137,9 +136,7 @@ class InspectWorker final : public PromiseWorker {
 
 /// inspect(path) → { done: Promise<Inspection>, cancel(): void }. Shapes as in the file: row length first.
 void register_inspect(Napi::Env env, Napi::Object exports) {
-  exports.Set("inspect", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return PromiseWorker::start(std::make_unique<InspectWorker>(info));
-              }));
+  exports.Set("inspect", Napi::Function::New(env, start<InspectWorker>));
   exports.Set("meanRows", Napi::Function::New(env, mean_rows));
 }
 

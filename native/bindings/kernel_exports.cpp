@@ -16,8 +16,7 @@ namespace {
 
 class GatedFactorWorker final : public PromiseWorker {
  public:
-  explicit GatedFactorWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), std::make_shared<std::atomic<bool>>(false), info[1]) {
+  explicit GatedFactorWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]) {
     const auto request = info[0].As<Napi::Object>();
     kept_ = to_floats(request.Get("kept"));
     kept_count_ = to_int(request.Get("keptCount"), 0);
@@ -35,10 +34,6 @@ class GatedFactorWorker final : public PromiseWorker {
   double rho_ = 1;
   int threads_ = 1;
 };
-
-Napi::Value gated_factor(const Napi::CallbackInfo& info) {
-  return PromiseWorker::start(std::make_unique<GatedFactorWorker>(info));
-}
 
 /// The first four arguments of the functions below: `type, bytes, nIn, nOut`, checked.
 struct TensorArgs {
@@ -142,20 +137,10 @@ Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   return target;
 }
 
-/// A synchronous function whose core::Error arrives as a JavaScript error with its code.
-template <Napi::Value (*call)(const Napi::CallbackInfo&)>
-Napi::Value checked(const Napi::CallbackInfo& info) {
-  try {
-    return call(info);
-  } catch (const core::Error& error) {
-    throw to_js_error(info.Env(), error);
-  }
-}
-
 }  // namespace
 
 void register_kernels(Napi::Env env, Napi::Object exports) {
-  exports.Set("gatedFactor", Napi::Function::New(env, gated_factor));
+  exports.Set("gatedFactor", Napi::Function::New(env, start<GatedFactorWorker>));
   exports.Set("_addRankOne", Napi::Function::New(env, checked<add_rank_one>));
   exports.Set("_dequantize", Napi::Function::New(env, checked<dequantize>));
   exports.Set("_quantize", Napi::Function::New(env, checked<quantize>));

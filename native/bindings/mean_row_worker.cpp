@@ -13,7 +13,7 @@ namespace {
 class MeanRowsWorker final : public PromiseWorker {
  public:
   explicit MeanRowsWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), std::make_shared<std::atomic<bool>>(false), info[2]),
+      : PromiseWorker(info.Env(), info[2]),
         path_(core::from_utf8(info[0].As<Napi::String>())),
         names_(to_strings(info[1])) {}
 
@@ -58,8 +58,6 @@ class MeanRowsWorker final : public PromiseWorker {
 
 }  // namespace
 
-Napi::Value mean_rows(const Napi::CallbackInfo& info) {
-  return PromiseWorker::start(std::make_unique<MeanRowsWorker>(info));
-}
+Napi::Value mean_rows(const Napi::CallbackInfo& info) { return start<MeanRowsWorker>(info); }
 
 }  // namespace rosi::bindings

@@ -14,8 +14,8 @@ Napi::Error to_js_error(Napi::Env env, const core::Error& error) {
   return js;
 }
 
-PromiseWorker::PromiseWorker(Napi::Env env, StopFlag stop, Napi::Value on_progress)
-    : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), stop_(std::move(stop)) {
+PromiseWorker::PromiseWorker(Napi::Env env, Napi::Value on_progress)
+    : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {
   if (on_progress.IsFunction()) {
     // A queue of one: a slow listener drops ticks and never stalls the work.
     listener_ = Napi::ThreadSafeFunction::New(env, on_progress.As<Napi::Function>(), "rosi progress", 1, 1);
@@ -32,7 +32,7 @@ Napi::Value PromiseWorker::start(std::unique_ptr<PromiseWorker> worker) {
   Napi::Env env = worker->Env();
   Napi::Object task = Napi::Object::New(env);
   task.Set("done", worker->deferred_.Promise());
-  StopFlag stop = worker->stop_;
+  const auto stop = worker->stop_;
   task.Set("cancel", Napi::Function::New(env, [stop](const Napi::CallbackInfo&) { stop->store(true); }));
   worker.release()->Queue();  // AsyncWorker deletes itself after OnOK or OnError
   return task;

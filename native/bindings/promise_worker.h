@@ -13,8 +13,6 @@
 
 namespace rosi::bindings {
 
-using StopFlag = std::shared_ptr<std::atomic<bool>>;
-
 /// A JavaScript Error with `code` and `details` as own properties; lib/errors.ts turns it into a RosiError.
 Napi::Error to_js_error(Napi::Env env, const core::Error& error);
 
@@ -23,7 +21,7 @@ Napi::Error to_js_error(Napi::Env env, const core::Error& error);
 /// bugs and arrive without a code.
 class PromiseWorker : public Napi::AsyncWorker {
  public:
-  PromiseWorker(Napi::Env env, StopFlag stop, Napi::Value on_progress);
+  PromiseWorker(Napi::Env env, Napi::Value on_progress);
   ~PromiseWorker() override;
 
   /// Queues the worker and returns `{ done: Promise, cancel(): void }`; lib/native.ts ties cancel to an AbortSignal.
@@ -42,10 +40,26 @@ class PromiseWorker : public Napi::AsyncWorker {
   void OnError(const Napi::Error& error) final;
 
   Napi::Promise::Deferred deferred_;
-  StopFlag stop_;
-  Napi::ThreadSafeFunction listener_;  // empty without a listener
+  std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);  // shared with cancel()
+  Napi::ThreadSafeFunction listener_;                                                     // empty without a listener
   bool has_listener_ = false;
   std::unique_ptr<core::Error> failure_;
 };
+
+/// An export that runs a worker made from the call's arguments.
+template <class Worker>
+Napi::Value start(const Napi::CallbackInfo& info) {
+  return PromiseWorker::start(std::make_unique<Worker>(info));
+}
+
+/// A synchronous export whose core::Error arrives as a JavaScript error with its code.
+template <Napi::Value (*call)(const Napi::CallbackInfo&)>
+Napi::Value checked(const Napi::CallbackInfo& info) {
+  try {
+    return call(info);
+  } catch (const core::Error& error) {
+    throw to_js_error(info.Env(), error);
+  }
+}
 
 }  // namespace rosi::bindings

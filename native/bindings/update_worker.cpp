@@ -4,6 +4,7 @@
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "gguf/types.h"
+#include "gguf/writer.h"
 #include "update.h"
 
 namespace rosi::bindings {
@@ -33,8 +34,7 @@ UpdatePlan to_plan(const Napi::Object& request) {
 class UpdateWorker final : public PromiseWorker {
  public:
   explicit UpdateWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), std::make_shared<std::atomic<bool>>(false), info[1]),
-        plan_(to_plan(info[0].As<Napi::Object>())) {}
+      : PromiseWorker(info.Env(), info[1]), plan_(to_plan(info[0].As<Napi::Object>())) {}
 
  private:
   void run() override { result_ = update_file(plan_, progress()); }
@@ -63,14 +63,20 @@ class UpdateWorker final : public PromiseWorker {
   UpdateResult result_;
 };
 
+/// checkOutput(source, output, overwrite): throws what update() would, before the search is spent on getting there.
+Napi::Value check_output(const Napi::CallbackInfo& info) {
+  gguf::check_output(core::from_utf8(info[0].As<Napi::String>()), core::from_utf8(info[1].As<Napi::String>()),
+                     info[2].ToBoolean());
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 /// update({source, output, overwrite, threads, tensors, metadata}, onProgress)
 ///   → { done: Promise<NativeUpdateResult>, cancel(): void }.
 void register_update(Napi::Env env, Napi::Object exports) {
-  exports.Set("update", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return PromiseWorker::start(std::make_unique<UpdateWorker>(info));
-              }));
+  exports.Set("checkOutput", Napi::Function::New(env, checked<check_output>));
+  exports.Set("update", Napi::Function::New(env, start<UpdateWorker>));
 }
 
 }  // namespace rosi::bindings

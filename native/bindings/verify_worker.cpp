@@ -7,12 +7,11 @@
 namespace rosi::bindings {
 namespace {
 
-StopFlag new_stop_flag() { return std::make_shared<std::atomic<bool>>(false); }
 std::filesystem::path to_path(const Napi::Value& value) { return core::from_utf8(value.As<Napi::String>()); }
 
 class VerifyWorker final : public PromiseWorker {
  public:
-  explicit VerifyWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), new_stop_flag(), info[1]) {
+  explicit VerifyWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]) {
     const auto request = info[0].As<Napi::Object>();
     if (request.Get("source").IsString()) source_ = to_path(request.Get("source"));
     output_ = to_path(request.Get("output"));
@@ -61,8 +60,7 @@ class VerifyWorker final : public PromiseWorker {
 
 class Sha256Worker final : public PromiseWorker {
  public:
-  explicit Sha256Worker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), new_stop_flag(), info[1]), path_(to_path(info[0])) {}
+  explicit Sha256Worker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]), path_(to_path(info[0])) {}
 
  private:
   void run() override {
@@ -79,11 +77,6 @@ class Sha256Worker final : public PromiseWorker {
   const std::filesystem::path path_;
   std::string digest_;
 };
-
-template <class Worker>
-Napi::Value start(const Napi::CallbackInfo& info) {
-  return PromiseWorker::start(std::make_unique<Worker>(info));
-}
 
 }  // namespace
 

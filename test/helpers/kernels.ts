@@ -1,7 +1,7 @@
-import { native, type RealisedUpdate, type Task } from '../../lib/native';
+import { native, type NativeAddon, type RealisedUpdate } from '../../lib/native';
 
 /** The kernels one by one, as the addon exports them for tests. `type` is the number that GGUF gives a type. */
-export interface Kernels {
+export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
   _addRankOne(
     type: number,
     bytes: Uint8Array,
@@ -26,15 +26,8 @@ export interface Kernels {
     right: Float32Array,
     threads: number,
   ): Uint8Array;
-  /** The engine's own dequantiser; absent when the addon was built without it. */
-  _engineDequantize?(type: number, bytes: Uint8Array, count: number): Float32Array;
-  gatedFactor(request: {
-    kept: Float32Array;
-    keptCount: number;
-    mean: Float32Array;
-    rho: number;
-    threads: number;
-  }): Task<Float32Array>;
+  /** The engine's own dequantiser. */
+  _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;
 }
 
 export const kernels = native as unknown as Kernels;
