@@ -1,10 +1,13 @@
+import { rmSync } from 'node:fs';
+
 import { captureActivations } from './capture';
 import { StageClock } from './clock';
 import { directionAt } from './direction';
+import { toRosiError } from './errors';
 import { behaviour, Screen } from './evaluate';
 import { rightFactorsOf } from './factors';
 import { native, runTask, type Inspection, type VerifyResult } from './native';
-import { checkLayers, resolveOptions, type HardenOptions } from './options';
+import { checkLayers, checkMaxTokens, resolveOptions, type HardenOptions, type Settings } from './options';
 import { scaled, unitUpdate, type Edit } from './plan';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
@@ -34,12 +37,14 @@ export async function harden(
   prompts?: PromptSet | SplitPrompts,
   options: HardenOptions = {},
 ): Promise<HardenReport> {
-  const settings = resolveOptions(model, options);
+  const given = resolveOptions(model, options);
+  checkOutput(model, given);
   const clock = new StageClock();
-  const sample = splitPrompts(prompts, { seed: settings.seed });
+  const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
   const writers = findWriters(file);
-  const session = await clock.time('load', () => ModelSession.open(model, settings));
+  const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
+  const settings = { ...given, threads: session.threads };
   try {
     checkLayers(settings, session.info.nLayer);
     const activations = await clock.time('capture', () =>
@@ -52,7 +57,7 @@ export async function harden(
         : await clock.time('search', () => searchEdit(session, activations, factors, sample.validation, settings));
     const edit: Edit = search?.edit ?? {
       layer: settings.layer!,
-      schedule: settings.schedule ?? 'equal',
+      schedule: settings.schedule,
       layers: settings.layers ?? [0, session.info.nLayer - 1],
       strength: settings.strength!,
     };
@@ -81,35 +86,51 @@ export async function harden(
         settings.signal,
       ),
     );
-    const kl = settings.evaluate ? await clock.time('evaluate', () => Screen.open(session, sample.test)) : null;
-    session.close();
-    const after = settings.evaluate
-      ? await clock.time('evaluate', () => evaluateFile(settings.output, sample.test, settings, kl!))
-      : null;
-    const verified = await clock.time('verify', () => verifyUpdate(model, settings.output, settings));
-    return makeReport({
-      model,
-      settings,
-      info: session.info,
-      sample,
-      search,
-      edit,
-      direction,
-      written,
-      before,
-      after,
-      verified,
-      clock,
-    });
+    try {
+      const screen = settings.evaluate ? await clock.time('evaluate', () => Screen.open(session, sample.test)) : null;
+      session.close();
+      const after =
+        screen === null
+          ? null
+          : await clock.time('evaluate', () => evaluateFile(settings.output, sample.test, settings, screen));
+      const verified = await clock.time('verify', () => verifyUpdate(model, settings.output, settings));
+      const { info } = session;
+      return makeReport({
+        model,
+        settings,
+        info,
+        sample,
+        search,
+        edit,
+        direction,
+        written,
+        before,
+        after,
+        verified,
+        clock,
+      });
+    } catch (error) {
+      rmSync(settings.output, { force: true }); // an output without its report is not what was promised
+      throw error;
+    }
   } finally {
     session.close();
+  }
+}
+
+/** Refuses an output that could not be written, before the work that leads to it. */
+function checkOutput(model: string, { output, overwrite }: Settings): void {
+  try {
+    native.checkOutput(model, output, overwrite);
+  } catch (error) {
+    throw toRosiError(error);
   }
 }
 
 async function evaluateFile(
   output: string,
   prompts: Parameters<typeof behaviour>[1],
-  settings: ReturnType<typeof resolveOptions>,
+  settings: Settings,
   screen: Screen,
 ) {
   const hardened = await ModelSession.open(output, settings);
@@ -142,19 +163,27 @@ export function verifyUpdate(
   return runTask(() => native.verify({ source, output }, ticker(options, 'verify')), options.signal);
 }
 
-/** Greedy answers of a model, in its own chat template. */
+/**
+ * Greedy answers of a model, in its own chat template; with `raw` it goes on with the prompts as they are.
+ *
+ * @param options.maxTokens - Most new tokens of an answer. Default 128.
+ */
 export async function generate(
   model: string,
   prompts: string[],
   options: CallOptions & {
     system?: string | undefined;
+    raw?: boolean | undefined;
     maxTokens?: number | undefined;
     threads?: number | undefined;
   } = {},
 ): Promise<{ prompt: string; text: string }[]> {
+  checkMaxTokens(options.maxTokens);
   const session = await ModelSession.open(model, options);
   try {
-    const tokens = prompts.map((prompt) => session.encode(prompt, options.system));
+    const tokens = prompts.map((prompt) =>
+      options.raw ? session.encodeText(prompt, session.info.addsBos) : session.encode(prompt, options.system),
+    );
     const texts = await session.generate(tokens, options.maxTokens ?? 128);
     return prompts.map((prompt, i) => ({ prompt, text: texts[i]! }));
   } finally {

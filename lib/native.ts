@@ -32,6 +32,8 @@ export interface NativeModelInfo {
 export interface NativeRun {
   adapter?: AdapterHandle | undefined;
   scale?: number | undefined;
+  /** Default: as many as the session was opened with. */
+  threads?: number | undefined;
 }
 
 export interface NativeCaptureRequest extends NativeRun {
@@ -133,6 +135,8 @@ export interface NativeAddon {
     onProgress?: Tick,
   ): Task<Float32Array>;
   meanRows(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
+  /** Throws what update() would throw about its output. */
+  checkOutput(source: string, output: string, overwrite: boolean): void;
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
   inspect(path: string): Task<Inspection>;

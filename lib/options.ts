@@ -18,7 +18,7 @@ export interface HardenOptions extends CallOptions {
   layer?: number | undefined;
   /** Dimensionless, >= 0; 0 copies every tensor. Default: chosen by effect. docs/method.md defines it per factor. */
   strength?: number | undefined;
-  /** How the push is spread over the writers. Default: chosen by effect. */
+  /** How the push is spread over the writers. Default `equal`. */
   schedule?: Schedule | undefined;
   /** First and last block whose writers are edited. Default: chosen by effect. */
   layers?: readonly [number, number] | undefined;
@@ -28,7 +28,7 @@ export interface HardenOptions extends CallOptions {
   rho?: number | undefined;
   /** Most KL divergence (nats a token, first token of answers to harmless prompts) that the search may spend. Default 0.1. */
   maxKl?: number | undefined;
-  /** Default: the processors this process may use. */
+  /** Default: the fastest of one, half and all processors, measured when the model is loaded. */
   threads?: number | undefined;
   /** Decides the prompt sample and the sampled positions. Default 0. */
   seed?: number | undefined;
@@ -45,7 +45,7 @@ export interface Settings extends CallOptions {
   overwrite: boolean;
   layer: number | null;
   strength: number | null;
-  schedule: Schedule | null;
+  schedule: Schedule;
   layers: readonly [number, number] | null;
   rightFactor: RightFactor;
   rho: number;
@@ -65,7 +65,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   whole('layer', options.layer, 0, 10_000);
   whole('threads', options.threads, 1, 1024);
   whole('seed', options.seed, 0, 2 ** 32 - 1);
-  whole('maxTokens', options.maxTokens, 1, 4096);
+  checkMaxTokens(options.maxTokens);
   oneOf('rightFactor', options.rightFactor, rightFactors);
   oneOf('schedule', options.schedule, schedules);
   options.layers?.forEach((layer) => whole('layers', layer, 0, 10_000));
@@ -74,7 +74,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     overwrite: options.overwrite ?? false,
     layer: options.layer ?? null,
     strength: options.strength ?? null,
-    schedule: options.schedule ?? null,
+    schedule: options.schedule ?? 'equal',
     layers: options.layers ?? null,
     rightFactor: options.rightFactor ?? 'gated',
     rho: options.rho ?? 1,
@@ -91,6 +91,11 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
 
 export function defaultOutput(model: string): string {
   return `${model.replace(/\.gguf$/i, '')}.hardened.gguf`;
+}
+
+/** Shared with generate(). */
+export function checkMaxTokens(value: number | undefined): void {
+  whole('maxTokens', value, 1, 4096);
 }
 
 /** Checks what needs the model. */

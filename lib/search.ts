@@ -157,10 +157,8 @@ function shapes({ nLayer }: Activations, settings: Settings): Shape[] {
           [at(0.55), nLayer - 1],
         ]
       : [settings.layers];
-  const kinds = settings.schedule === null ? (['equal'] as const) : [settings.schedule];
-  return layers.flatMap((layer) =>
-    ranges.flatMap((range) => kinds.map((schedule) => ({ layer, schedule, layers: range }))),
-  );
+  const { schedule } = settings;
+  return layers.flatMap((layer) => ranges.map((range) => ({ layer, schedule, layers: range })));
 }
 
 async function withAdapter(

@@ -30,16 +30,26 @@ export class ModelSession {
   private constructor(
     readonly path: string,
     readonly info: NativeModelInfo,
+    /** Processors that the engine uses. */
+    readonly threads: number,
     private readonly handle: SessionHandle,
     private readonly options: CallOptions,
   ) {}
 
-  /** @throws RosiError `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`. */
+  /**
+   * @param options.threads - Default: the fastest of one, half and all processors, measured on a short text.
+   * @throws RosiError `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`.
+   */
   static async open(path: string, options: CallOptions & { threads?: number | undefined } = {}): Promise<ModelSession> {
-    const tick = ticker(options, 'load');
-    const threads = options.threads ?? availableParallelism();
-    const handle = await runTask(() => native.openSession(path, threads, tick), options.signal);
-    return new ModelSession(path, native.sessionInfo(handle), handle, options);
+    const most = options.threads ?? availableParallelism();
+    const handle = await runTask(() => native.openSession(path, most, ticker(options, 'load')), options.signal);
+    try {
+      const threads = options.threads ?? (await fastestThreads(handle, most, options.signal));
+      return new ModelSession(path, native.sessionInfo(handle), threads, handle, options);
+    } catch (error) {
+      native.closeHandle(handle);
+      throw error;
+    }
   }
 
   close(): void {
@@ -53,8 +63,9 @@ export class ModelSession {
     return native.tokenize(this.handle, segments, addBos && addsBos);
   }
 
-  encodeText(text: string): Int32Array {
-    return native.tokenize(this.handle, [{ text, parseSpecial: false }], false);
+  /** Tokens of a text as it is; control tokens spelled out in it stay text. */
+  encodeText(text: string, addBos = false): Int32Array {
+    return native.tokenize(this.handle, [{ text, parseSpecial: false }], addBos);
   }
 
   decode(tokens: Int32Array): string {
@@ -75,7 +86,7 @@ export class ModelSession {
       () =>
         native.capture(
           this.handle,
-          { prompts, ...request, ...edit },
+          { prompts, ...request, ...edit, threads: this.threads },
           ticker(this.options, stage, prompts.length, 'prompts'),
         ),
       this.options.signal,
@@ -85,7 +96,10 @@ export class ModelSession {
   /** Logits [prompts, nVocab] of the token that follows each prompt. */
   nextTokenLogits(prompts: Int32Array[], edit?: RunTimeEdit, stage = 'logits', note?: string): Promise<Float32Array> {
     const tick = ticker(this.options, stage, prompts.length, 'prompts', note);
-    return runTask(() => native.nextTokenLogits(this.handle, { prompts, ...edit }, tick), this.options.signal);
+    return runTask(
+      () => native.nextTokenLogits(this.handle, { prompts, ...edit, threads: this.threads }, tick),
+      this.options.signal,
+    );
   }
 
   /** Greedy answers as text, one a prompt. */
@@ -98,11 +112,36 @@ export class ModelSession {
   ): Promise<string[]> {
     const tick = ticker(this.options, stage, prompts.length, 'prompts', note);
     const answers = await runTask(
-      () => native.generate(this.handle, { prompts, maxTokens, parallel: 24, ...edit }, tick),
+      () => native.generate(this.handle, { prompts, maxTokens, parallel: 24, ...edit, threads: this.threads }, tick),
       this.options.signal,
     );
     return answers.map((tokens) => this.decode(tokens).trim());
   }
+}
+
+// A smaller gain does not pay for the risk that processors get busy later.
+const worthwhile = 1.25;
+
+/**
+ * The engine's threads wait for each other by spinning. Where processors are shared, with other programs or with other
+ * machines on the same host, one thread can be many times faster than two; nothing but a measurement tells.
+ */
+async function fastestThreads(session: SessionHandle, most: number, signal: AbortSignal | undefined): Promise<number> {
+  const text = 'The quick brown fox jumps over the lazy dog.';
+  const prompts = [native.tokenize(session, [{ text, parseSpecial: false }], false)];
+  const seconds = async (threads: number) => {
+    const start = performance.now();
+    await runTask(() => native.generate(session, { prompts, maxTokens: 4, threads }, () => {}), signal);
+    return performance.now() - start;
+  };
+  await seconds(1); // reads the weights from the disk
+  let best = { threads: 1, time: await seconds(1) };
+  for (const threads of new Set([Math.ceil(most / 2), most])) {
+    if (threads === 1) continue;
+    const time = await seconds(threads);
+    if (time * worthwhile < best.time) best = { threads, time };
+  }
+  return best.threads;
 }
 
 /** Turns native ticks into progress of a stage. */

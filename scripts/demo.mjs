@@ -26,6 +26,7 @@ try {
     join(fixtures, `${variant}.Q8_0.gguf`),
     { fit: of('fit'), validation: of('validation'), test: of('test') },
     {
+      threads: 1, // a model this small has no work for two
       output: join(folder, `${variant}.hardened.gguf`),
       onProgress: ({ stage, done, note }) => {
         if (done === 1 && process.stderr.isTTY) process.stderr.write(`\r\x1b[K${stage}${note ? ` (${note})` : ''}`);

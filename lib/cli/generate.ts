@@ -24,7 +24,7 @@ export function addGenerate(program: Command, invocation: Invocation): void {
     .option('--system <text>', 'system prompt')
     .option('--max-tokens <n>', 'longest answer', number)
     .option('--raw', 'continue the prompts as they are, without the chat template')
-    .option('--threads <n>', 'processors to use (default: all)', number)
+    .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .option('--json', 'print [{ prompt, text }] as JSON')
     .option('--quiet', 'no progress')
     .addHelpText(

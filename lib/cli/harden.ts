@@ -65,7 +65,7 @@ export function addHarden(program: Command, invocation: Invocation): void {
     .optionsGroup('Run:')
     .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
     .option('--no-evaluate', 'skip the answers before and after')
-    .option('--threads <n>', 'processors to use (default: all)', number)
+    .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .addHelpText('after', examples)
     .action(async (model: string, flags: Flags) => {
       invocation.status = await harden(model, flags, invocation);

@@ -44,7 +44,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       overwrite: false,
       layer: null,
       strength: null,
-      schedule: null,
+      schedule: 'equal',
       layers: null,
       rightFactor: 'gated',
       rho: 1,

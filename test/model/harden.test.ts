@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { generate, harden, inspect, verifyUpdate, type HardenReport } from '../../lib';
@@ -102,13 +102,11 @@ test('strength 0 gives byte-identical tensors', async () => {
   expect(readFileSync(output).subarray(b.dataOffset).equals(readFileSync(tinyChat).subarray(a.dataOffset))).toBe(true);
 });
 
-test('the same seed gives the same file on one thread and on two', async () => {
-  const quick = { layer: 3, strength: 1, evaluate: false, seed: 1 };
-  const files = [1, 2].map((threads) => ({ threads, output: join(folder, `threads-${threads}.gguf`) }));
-  const reports: HardenReport[] = [];
-  for (const file of files) reports.push(await harden(tinyChat, tinyPrompts(16), { ...quick, ...file }));
-  expect(reports[0]!.tensors.map((tensor) => tensor.realised.gain)).toHaveLength(reports[1]!.tensors.length);
-  expect(statSync(files[0]!.output).size).toBe(statSync(files[1]!.output).size);
+test('the same seed gives the same file, byte for byte', async () => {
+  const quick = { ...fast, layer: 3, strength: 1, evaluate: false };
+  const outputs = ['first', 'second'].map((name) => join(folder, `${name}.gguf`));
+  for (const output of outputs) await harden(tinyChat, tinyPrompts(16), { ...quick, output });
+  expect(readFileSync(outputs[0]!).equals(readFileSync(outputs[1]!))).toBe(true);
 });
 
 test.each(['mean-row', 'mean-row-signed', 'mean-input'] as const)('%s edits and verifies', async (rightFactor) => {
@@ -125,18 +123,32 @@ test.each(['mean-row', 'mean-row-signed', 'mean-input'] as const)('%s edits and 
   expect(report.tensors).toHaveLength(12);
 });
 
-test('an abort leaves nothing behind', async () => {
+test.each([
+  ['during the search', {}, 'search'],
+  ['after the file is written', { layer: 3, strength: 1 }, 'screen the output'],
+])('an abort %s leaves nothing behind', async (_, options, at) => {
   const controller = new AbortController();
   const output = join(folder, 'aborted.gguf');
-  const running = harden(tinyChat, tinyPrompts(), {
+  const running = harden(tinyChat, tinyPrompts(16), {
     ...fast,
+    ...options,
     output,
     signal: controller.signal,
-    onProgress: ({ stage }) => stage === 'search' && controller.abort(),
+    onProgress: ({ stage }) => stage === at && controller.abort(),
   });
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
   expect(existsSync(output)).toBe(false);
   expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([]);
+});
+
+test('an existing output is refused before any work', async () => {
+  const output = join(folder, 'existing.gguf');
+  writeFileSync(output, 'mine');
+  const stages: string[] = [];
+  const running = harden(tinyChat, tinyPrompts(16), { ...fast, output, onProgress: ({ stage }) => stages.push(stage) });
+  await expect(running).rejects.toMatchObject({ code: 'OUTPUT_EXISTS' });
+  expect(stages).toEqual([]);
+  expect(readFileSync(output, 'utf8')).toBe('mine');
 });
 
 test.each([
@@ -159,6 +171,14 @@ test('too few prompts are counted', async () => {
   await expect(harden(tinyChat, few, { output: join(folder, 'never.gguf') })).rejects.toMatchObject({
     code: 'PROMPTS_TOO_FEW',
   });
+});
+
+test('generate continues a raw prompt without the chat template', async () => {
+  const prompt = '<|im_start|>user';
+  const [raw] = await generate(tinyChat, [prompt], { maxTokens: 8, threads: 1, raw: true });
+  const [chat] = await generate(tinyChat, [prompt], { maxTokens: 8, threads: 1 });
+  expect(raw!.text).not.toBe(chat!.text);
+  await expect(generate(tinyChat, [prompt], { maxTokens: 0 })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
 });
 
 test('generate answers in the chat template', async () => {
