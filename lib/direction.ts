@@ -13,8 +13,8 @@ export interface Direction {
   auroc: number;
 }
 
-/** The direction of one layer: s = (mu - nu) / |mu - nu|. @see arXiv:2508.20766, section 3 */
-export function directionAt(activations: Activations, layer: number): Direction {
+/** The direction read after block `layer`, from 0: s = (mu - nu) / |mu - nu|. @see arXiv:2508.20766, section 3 */
+export function chooseDirection(activations: Activations, layer: number): Direction {
   const { dModel, streams } = activations;
   const mu = meanOf(streams.harmful, layer * dModel, dModel);
   const nu = meanOf(streams.harmless, layer * dModel, dModel);

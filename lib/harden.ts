@@ -2,18 +2,20 @@ import { rmSync } from 'node:fs';
 
 import { captureActivations } from './capture';
 import { StageClock } from './clock';
-import { directionAt } from './direction';
+import { chooseDirection } from './direction';
 import { toRosiError } from './errors';
-import { behaviour, Screen } from './evaluate';
+import { Evaluator } from './evaluate';
 import { rightFactorsOf } from './factors';
-import { native, runTask, type Inspection, type VerifyResult } from './native';
-import { checkLayers, checkMaxTokens, resolveOptions, type HardenOptions, type Settings } from './options';
-import { scaled, unitUpdate, type Edit } from './plan';
+import { inspect } from './inspect';
+import { native } from './native';
+import { checkLayers, resolveOptions, type HardenOptions, type Settings } from './options';
+import { planUpdate } from './plan';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { searchEdit, type SearchResult } from './search';
-import { ModelSession, ticker, type CallOptions } from './session';
-import { version } from './version';
+import { ModelSession } from './session';
+import { applyUpdate } from './update';
+import { verifyUpdate } from './verify';
 import { findWriters } from './writers';
 
 /**
@@ -55,44 +57,28 @@ export async function harden(
       settings.strength !== null && settings.layer !== null
         ? null
         : await clock.time('search', () => searchEdit(session, activations, factors, sample.validation, settings));
-    const edit: Edit = search?.edit ?? {
+    const edit = search?.edit ?? {
       layer: settings.layer!,
       schedule: settings.schedule,
       layers: settings.layers ?? [0, session.info.nLayer - 1],
       strength: settings.strength!,
     };
-    const direction = directionAt(activations, edit.layer);
-    const updates = scaled(unitUpdate(activations, direction, factors, settings.rightFactor, edit), edit.strength);
-    const plan = JSON.stringify({ rightFactor: settings.rightFactor, rho: settings.rho, ...edit, seed: settings.seed });
-    const before = settings.evaluate
-      ? await clock.time('evaluate', () =>
-          behaviour(session, sample.test, { maxTokens: settings.maxTokens, stage: 'evaluate', note: 'before' }),
-        )
-      : null;
+    const direction = chooseDirection(activations, edit.layer);
+    const plan = planUpdate(activations, direction, factors, { ...edit, rightFactor: settings.rightFactor });
+    const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
+    const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
+    const before =
+      evaluator && (await clock.time('evaluate', () => evaluator.answer(session, { ...run, note: 'before' })));
+    session.close();
     const written = await clock.time('update', () =>
-      runTask(
-        () =>
-          native.update(
-            {
-              source: model,
-              output: settings.output,
-              overwrite: settings.overwrite,
-              threads: settings.threads,
-              tensors: updates,
-              metadata: { 'rosi.version': version, 'rosi.plan': plan, 'rosi.prompts.sha256': sample.summary.sha256 },
-            },
-            ticker(settings, 'update', updates.length, 'tensors'),
-          ),
-        settings.signal,
-      ),
+      applyUpdate(model, plan, { ...settings, metadata: { 'rosi.prompts.sha256': sample.summary.sha256 } }),
     );
     try {
-      const screen = settings.evaluate ? await clock.time('evaluate', () => Screen.open(session, sample.test)) : null;
-      session.close();
       const after =
-        screen === null
-          ? null
-          : await clock.time('evaluate', () => evaluateFile(settings.output, sample.test, settings, screen));
+        evaluator &&
+        (await clock.time('evaluate', () =>
+          withModel(settings.output, settings, (hardened) => evaluator.answer(hardened, { ...run, note: 'after' })),
+        ));
       const verified = await clock.time('verify', () => verifyUpdate(model, settings.output, settings));
       const { info } = session;
       return makeReport({
@@ -101,7 +87,7 @@ export async function harden(
         info,
         sample,
         search,
-        edit,
+        plan,
         direction,
         written,
         before,
@@ -127,65 +113,10 @@ function checkOutput(model: string, { output, overwrite }: Settings): void {
   }
 }
 
-async function evaluateFile(
-  output: string,
-  prompts: Parameters<typeof behaviour>[1],
-  settings: Settings,
-  screen: Screen,
-) {
-  const hardened = await ModelSession.open(output, settings);
+async function withModel<T>(path: string, settings: Settings, use: (session: ModelSession) => Promise<T>): Promise<T> {
+  const session = await ModelSession.open(path, settings);
   try {
-    const answers = await behaviour(hardened, prompts, {
-      maxTokens: settings.maxTokens,
-      stage: 'evaluate',
-      note: 'after',
-    });
-    return { ...answers, screening: await screen.compare(hardened), baseline: screen.baseline };
-  } finally {
-    hardened.close();
-  }
-}
-
-/** What is in a GGUF file: metadata and tensors, checked. No model is loaded. */
-export function inspect(path: string): Promise<Inspection> {
-  return runTask(() => native.inspect(path));
-}
-
-/**
- * Checks a hardened file: its own checksum, and with `source` that it differs from it in the planned tensors and the
- * `rosi.*` keys alone.
- */
-export function verifyUpdate(
-  source: string | undefined,
-  output: string,
-  options: CallOptions = {},
-): Promise<VerifyResult> {
-  return runTask(() => native.verify({ source, output }, ticker(options, 'verify')), options.signal);
-}
-
-/**
- * Greedy answers of a model, in its own chat template; with `raw` it goes on with the prompts as they are.
- *
- * @param options.maxTokens - Most new tokens of an answer. Default 128.
- */
-export async function generate(
-  model: string,
-  prompts: string[],
-  options: CallOptions & {
-    system?: string | undefined;
-    raw?: boolean | undefined;
-    maxTokens?: number | undefined;
-    threads?: number | undefined;
-  } = {},
-): Promise<{ prompt: string; text: string }[]> {
-  checkMaxTokens(options.maxTokens);
-  const session = await ModelSession.open(model, options);
-  try {
-    const tokens = prompts.map((prompt) =>
-      options.raw ? session.encodeText(prompt, session.info.addsBos) : session.encode(prompt, options.system),
-    );
-    const texts = await session.generate(tokens, options.maxTokens ?? 128);
-    return prompts.map((prompt, i) => ({ prompt, text: texts[i]! }));
+    return await use(session);
   } finally {
     session.close();
   }

@@ -1,17 +1,31 @@
-export { harden, inspect, generate, verifyUpdate } from './harden';
+export { harden } from './harden';
 export { captureActivations, type Activations } from './capture';
-export { directionAt, type Direction } from './direction';
+export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';
 export { searchEdit, type Candidate, type SearchResult } from './search';
-export { unitUpdate, scaled, type Edit } from './plan';
+export { planUpdate, type Edit, type UpdatePlan } from './plan';
+export { applyUpdate, type UpdateOptions } from './update';
+export { verifyUpdate } from './verify';
+export { Evaluator, type Behaviour } from './evaluate';
+export { generate, type GenerateOptions } from './generate';
+export { inspect } from './inspect';
 export { ModelSession, type CallOptions, type RunTimeEdit } from './session';
 export { findWriters, type Writer } from './writers';
-export { builtInPrompts, type PromptSet, type SplitPrompts } from './prompts';
-export { readPrompts } from './prompt-files';
+export {
+  builtInPrompts,
+  hashPrompts,
+  splitPrompts,
+  type PromptSet,
+  type Role,
+  type SplitPrompts,
+  type SplitSample,
+} from './prompts';
+export { readPrompts, readPromptSet } from './prompt-files';
+export { promptText, renderPrompt, type RenderedPrompt } from './template';
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
 export { labelAnswer, type AnswerLabel } from './refusal';
 export { RosiError, exitCodes, type RosiErrorCode } from './errors';
 export type { HardenOptions, RightFactor, Schedule } from './options';
 export type { Progress } from './progress';
-export type { Inspection, VerifyResult, RealisedUpdate } from './native';
+export type { Inspection, RealisedUpdate, RankOneFactors, VerifyResult } from './native';
 export { version } from './version';

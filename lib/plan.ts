@@ -4,43 +4,46 @@ import type { WriterFactor } from './factors';
 import type { RankOneFactors } from './native';
 import type { RightFactor, Schedule } from './options';
 
-/** Where the push goes and how strong it is: everything that decides an edit, given direction and right factors. */
+/** Where the push goes and how strong it is: everything that decides an edit, given activations and right factors. */
 export interface Edit {
+  /** Block after which the direction was read, from 0. */
   layer: number;
   schedule: Schedule;
   /** First and last block whose writers are edited. */
   layers: readonly [number, number];
-  /** Dimensionless; see {@link unitUpdate}. */
+  /** Dimensionless; see {@link planUpdate}. */
   strength: number;
 }
 
+/** What is to be added to which tensors. */
+export interface UpdatePlan {
+  edit: Edit & { rightFactor: RightFactor };
+  /** W += left * rightᵀ for each; left [nOut], right [nIn]. */
+  tensors: RankOneFactors[];
+}
+
 /**
- * The updates of strength 1: W += left * rightᵀ for each writer in `edit.layers`.
+ * The updates of the writers in `edit.layers`.
  *
- * For `gated` and `mean-input` the pushes of all writers on the mean harmful input add up to the distance |mu - nu| of
- * the direction's layer. For the mean-row factors left is the direction itself, as in the paper (alpha = 1).
+ * For `gated` and `mean-input` the pushes of all writers on the mean harmful input add up to `strength` times the
+ * distance |mu - nu| of the direction. For the mean-row factors left is the direction times the strength, as in the
+ * paper (its alpha); the `profile` schedule then shares it such that the mean writer has the strength.
  */
-export function unitUpdate(
+export function planUpdate(
   activations: Activations,
   direction: Direction,
   factors: readonly WriterFactor[],
-  rightFactor: RightFactor,
-  edit: Pick<Edit, 'schedule' | 'layers'>,
-): RankOneFactors[] {
+  edit: UpdatePlan['edit'],
+): UpdatePlan {
   const [from, to] = edit.layers;
   const chosen = factors.filter(({ writer }) => writer.layer >= from && writer.layer <= to);
   const profile = edit.schedule === 'profile' ? separationProfile(activations, direction, edit.layers) : undefined;
-  return chosen.flatMap(({ writer, right }) => {
+  const tensors = chosen.flatMap(({ writer, right }) => {
     const perLayer = chosen.filter((other) => other.writer.layer === writer.layer).length;
     const share = profile === undefined ? 1 / chosen.length : profile[writer.layer]! / perLayer;
-    // The paper's rule has no unit of its own: profile then scales alpha so that the mean share is 1.
-    const push = rightFactor.startsWith('mean-row') ? share * chosen.length : share * direction.distance;
-    if (push === 0) return [];
-    return [{ name: writer.name, left: direction.vector.map((value) => value * push), right }];
+    const unit = edit.rightFactor.startsWith('mean-row') ? chosen.length : direction.distance;
+    const push = edit.strength * share * unit;
+    return share === 0 ? [] : [{ name: writer.name, left: direction.vector.map((value) => value * push), right }];
   });
-}
-
-/** The same updates at a strength. */
-export function scaled(updates: readonly RankOneFactors[], strength: number): RankOneFactors[] {
-  return updates.map(({ name, left, right }) => ({ name, left: left.map((value) => value * strength), right }));
+  return { edit, tensors };
 }

@@ -1,9 +1,9 @@
 import type { StageClock, StageTime } from './clock';
 import type { Direction } from './direction';
-import type { AnswerSample, Behaviour, Screening } from './evaluate';
+import type { AnswerSample, Behaviour } from './evaluate';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate, VerifyResult } from './native';
 import type { Settings } from './options';
-import type { Edit } from './plan';
+import type { UpdatePlan } from './plan';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
@@ -66,8 +66,7 @@ export interface HardenReport {
   output: { path: string; bytes: number };
   settings: Omit<Settings, 'signal' | 'onProgress' | 'output'>;
   prompts: PromptSummary;
-  edit: Edit & {
-    rightFactor: string;
+  edit: UpdatePlan['edit'] & {
     /** |mu - nu| at the direction's layer, in units of the residual stream. */
     distance: number;
     /** How well the direction tells the fitting prompts apart, .5 to 1. */
@@ -100,18 +99,18 @@ interface Parts {
   info: NativeModelInfo;
   sample: SplitSample;
   search: SearchResult | null;
-  edit: Edit;
+  plan: UpdatePlan;
   direction: Direction;
   written: NativeUpdateResult;
   before: Behaviour | null;
-  after: (Behaviour & { screening: Screening; baseline: Screening }) | null;
+  after: Behaviour | null;
   verified: VerifyResult;
   clock: StageClock;
 }
 
 /** Puts a run's results together. */
 export function makeReport(parts: Parts): HardenReport {
-  const { settings, info, search, edit, direction, written, before, after, clock } = parts;
+  const { settings, info, search, plan, direction, written, before, after, clock } = parts;
   const plainSettings: Partial<Settings> = { ...settings };
   for (const name of ['signal', 'onProgress', 'output'] as const) delete plainSettings[name];
   const report: HardenReport = {
@@ -130,16 +129,15 @@ export function makeReport(parts: Parts): HardenReport {
     settings: plainSettings as HardenReport['settings'],
     prompts: parts.sample.summary,
     edit: {
-      ...edit,
-      rightFactor: settings.rightFactor,
+      ...plan.edit,
       distance: direction.distance,
       auroc: direction.auroc,
       why: search?.why ?? 'given',
     },
     candidates: search?.candidates ?? [],
     tensors: written.tensors.map(({ name, type, realised }) => ({ name, type, realised })),
-    before: before && after ? measured(before, after.baseline) : null,
-    after: after ? measured(after, after.screening) : null,
+    before: before ? measured(before) : null,
+    after: after ? measured(after) : null,
     change: before && after ? changes(before.answers, after.answers) : null,
     kl: after ? after.screening.kl : null,
     examples: before && after ? chooseExamples(pairUp(before.answers, after.answers)) : [],
@@ -152,7 +150,7 @@ export function makeReport(parts: Parts): HardenReport {
   return { ...report, notes: notesOn(report) };
 }
 
-function measured(behaviour: Behaviour, screening: Screening): Measured {
+function measured(behaviour: Behaviour): Measured {
   const harmless = behaviour.answers.filter((answer) => answer.role === 'harmless');
   return {
     harmRefusal: behaviour.refused.harmful,
@@ -160,7 +158,7 @@ function measured(behaviour: Behaviour, screening: Screening): Measured {
     benignRefusal: behaviour.refused.harmless,
     overRefusal: behaviour.refused.borderline,
     degenerate: behaviour.degenerate,
-    firstToken: screening.refusal,
+    firstToken: behaviour.screening.refusal,
   };
 }
 
@@ -190,8 +188,10 @@ function chooseExamples(pairs: readonly Example[]): Example[] {
   return [...(changed.length > 0 ? changed.slice(0, 3) : one('harmful')), ...one('harmless'), ...one('borderline')];
 }
 
-/** A tensor that moved less than this share of what was planned is worth a note. */
-const lowGain = 0.8;
+// Rounding keeps the gain within a thousandth of 1 and what an input along r pushes beside s near zero, except in
+// tensors that are tiny or asked to change by a tenth and more.
+const gainBounds = { low: 0.99, high: 1.01 };
+const mostOffDirection = 0.1;
 
 function notesOn(report: HardenReport): string[] {
   const { before, after, change, tensors, verified, prompts, model } = report;
@@ -199,14 +199,14 @@ function notesOn(report: HardenReport): string[] {
   if (!verified.ok) notes.push('The output does not verify: run `rosi verify` and do not use it.');
   if (!model.hasChatTemplate)
     notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
-  const weak = tensors.filter(({ realised }) => realised.mode !== 'copy' && realised.gain < lowGain);
-  if (weak.length > 0) {
-    const names = weak
-      .slice(0, 3)
-      .map(({ name }) => name)
-      .join(', ');
+  const astray = tensors.filter(
+    ({ realised: { mode, gain, offDirection } }) =>
+      mode !== 'copy' && (gain < gainBounds.low || gain > gainBounds.high || offDirection > mostOffDirection),
+  );
+  if (astray.length > 0) {
+    const named = astray.slice(0, 3).map(({ name, realised }) => `${name} (gain ${realised.gain.toFixed(3)})`);
     notes.push(
-      `${weak.length} of ${tensors.length} tensors moved less than ${lowGain} of the planned way after rounding: ${names}.`,
+      `Rounding kept ${astray.length} of ${tensors.length} tensors from the planned change: ${named.join(', ')}.`,
     );
   }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {

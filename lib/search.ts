@@ -1,18 +1,21 @@
 import type { Activations } from './capture';
-import { directionAt } from './direction';
+import { chooseDirection } from './direction';
 import { RosiError } from './errors';
-import { behaviour, Screen, type Behaviour, type Screening } from './evaluate';
+import { Evaluator, type Behaviour, type Counts } from './evaluate';
 import type { WriterFactor } from './factors';
+import type { Screening } from './first-token';
 import { native } from './native';
-import type { Settings } from './options';
-import { unitUpdate, type Edit } from './plan';
+import type { RightFactor, Settings } from './options';
+import { planUpdate, type Edit } from './plan';
 import type { Role } from './prompts';
-import type { ModelSession } from './session';
+import type { ModelSession, RunTimeEdit } from './session';
 
 /** An edit that was tried on the validation prompts. */
 export interface Candidate extends Edit {
+  /** How many prompts of each role were screened. */
+  counts: Counts;
   screening: Screening;
-  /** Higher is better: refusal of harmful prompts, less what harmless and borderline ones pay. */
+  /** Higher is better: refusal of harmful prompts, less what borderline and harmless ones pay. */
   score: number;
   withinBound: boolean;
   /** Short whole answers, for the best few. */
@@ -29,26 +32,28 @@ export interface SearchResult {
 /** What varies besides the strength. */
 type Shape = Omit<Edit, 'strength'>;
 
-// Strengths: the first one tried, and where to go from it. Climbing ends when the KL bound is passed.
-const gatedLadder = { probe: 1.2, weaker: [0.4, 0.8], stronger: [2, 3, 4.5] };
-const meanRowLadder = { probe: 30, weaker: [5, 15], stronger: [60, 100, 160] };
-const ladders = {
-  gated: gatedLadder,
-  'mean-input': { probe: 0.5, weaker: [0.12, 0.25], stronger: [1, 2] },
-  'mean-row': meanRowLadder,
-  'mean-row-signed': meanRowLadder,
-};
-const climbed = 4;
-const screened = { harmful: 32, harmless: 32, borderline: 24 };
-const validated = { harmful: 24, harmless: 12, borderline: 16 };
-const finalists = 3;
+// Where the strength is first looked for; it is then set by what it does.
+const probes: Record<RightFactor, number> = { gated: 1.2, 'mean-input': 0.5, 'mean-row': 30, 'mean-row-signed': 30 };
+// Prompts that tell good shapes from bad ones, and prompts that decide.
+const rough: Counts = { harmful: 12, harmless: 12, borderline: 16 };
+const fine: Counts = { harmful: 32, harmless: 24, borderline: 32 };
 const answerTokens = 24;
+const refinedShapes = 2;
+const finalists = 3;
+// Shares of the KL bound: at which shapes are compared, and what the strengths of the best shapes aim at.
+const compared = { low: 0.25, aim: 0.5, high: 1 };
+const spending = [0.2, 0.5, 0.9];
+// A strength that is predicted from others is not trusted farther away than this factor.
+const farthest = 2;
+// Two strengths that differ by less than this factor do the same.
+const apart = 1.15;
 
 /**
- * Chooses layer, schedule, layers and strength by effect: each candidate is applied at run time and screened on the
- * validation prompts' first tokens; short whole answers of the best few decide.
+ * Chooses layer, blocks and strength by effect: each candidate is applied at run time and screened on the validation
+ * prompts' first tokens; short whole answers of the best few decide.
  *
- * @throws RosiError `STRENGTH_NOT_FOUND` when no candidate stays within the KL bound.
+ * @throws RosiError `STRENGTH_NOT_FOUND` when no candidate stays within the KL bound. A strength that was given is not
+ *   held to it.
  */
 export async function searchEdit(
   session: ModelSession,
@@ -57,71 +62,89 @@ export async function searchEdit(
   prompts: Record<Role, string[]>,
   settings: Settings,
 ): Promise<SearchResult> {
-  const screen = await Screen.open(session, take(prompts, screened));
-  const { baseline } = screen;
+  const { maxKl, rightFactor } = settings;
+  const evaluator = new Evaluator(session, take(prompts, fine));
+  const answering = { maxTokens: answerTokens, stage: 'search' };
+  const original = await evaluator.answer(session, { ...answering, note: 'the original' });
   const candidates: Candidate[] = [];
-  const tryOut = async (shape: Shape, strengths: readonly number[]): Promise<void> => {
-    await withAdapter(session, activations, factors, settings, shape, async (adapter) => {
-      for (const strength of strengths) {
-        const note = `layer ${shape.layer}, blocks ${shape.layers.join('-')}, ${shape.schedule}, strength ${strength}`;
-        const screening = await screen.run({ adapter, scale: strength }, note);
-        const withinBound = screening.kl <= settings.maxKl;
-        candidates.push({ ...shape, strength, screening, score: screeningScore(screening, baseline), withinBound });
-        if (!withinBound) break;
-      }
-    });
+  const apply = <T>(edit: Edit, use: (edit: RunTimeEdit) => Promise<T>): Promise<T> => {
+    const direction = chooseDirection(activations, edit.layer);
+    const { tensors } = planUpdate(activations, direction, factors, { ...edit, rightFactor });
+    return withEdit(session, tensors, use);
   };
-  const all = shapes(activations, settings);
-  if (settings.strength !== null) {
-    for (const shape of all) await tryOut(shape, [settings.strength]);
-  } else {
-    // Every shape at one strength; then the promising ones up and down the ladder.
-    const { probe, weaker, stronger } = ladders[settings.rightFactor];
-    for (const shape of all) await tryOut(shape, [probe]);
-    const promising = [...candidates].sort((a, b) => merit(b, settings) - merit(a, settings)).slice(0, climbed);
-    for (const shape of promising) await tryOut(shape, shape.withinBound ? stronger : weaker);
+  const tryOut = async (edit: Edit, counts: Counts): Promise<Candidate> => {
+    const screening = await apply(edit, (edited) =>
+      evaluator.screen(session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
+    );
+    const score = screeningScore(screening, evaluator.baseline(counts));
+    const candidate = { ...edit, counts, screening, score, withinBound: screening.kl <= maxKl };
+    candidates.push(candidate);
+    return candidate;
+  };
+  /** At about the same drift each, so that what is compared is what it buys. */
+  const compare = async (shape: Shape): Promise<Candidate> => {
+    const probe = await tryOut({ ...shape, strength: settings.strength ?? probes[rightFactor] }, rough);
+    const { kl } = probe.screening;
+    if (settings.strength !== null || (kl >= compared.low * maxKl && kl <= compared.high * maxKl)) return probe;
+    const again = await tryOut({ ...shape, strength: strengthFor([probe], compared.aim * maxKl) }, rough);
+    return merit(again) > merit(probe) ? again : probe;
+  };
+
+  // Direction layers first, on the middle blocks; then the other blocks, with the best layer.
+  const { layers, ranges } = choices(activations, settings);
+  const shapes: Candidate[] = [];
+  const inOrder = () => shapes.sort((a, b) => merit(b) - merit(a));
+  for (const layer of layers) shapes.push(await compare({ layer, schedule: settings.schedule, layers: ranges[0]! }));
+  const { layer } = inOrder()[0]!;
+  for (const range of ranges.slice(1))
+    shapes.push(await compare({ layer, schedule: settings.schedule, layers: range }));
+
+  for (const shape of inOrder().slice(0, refinedShapes)) {
+    if (settings.strength !== null) {
+      await tryOut(editOf(shape), fine);
+      continue;
+    }
+    const strengths: Candidate[] = [];
+    for (const share of spending) {
+      const strength = strengthFor(strengths.length > 0 ? strengths : [shape], share * maxKl);
+      if (strengths.some((other) => within(apart, strength, other.strength))) continue;
+      strengths.push(await tryOut({ ...editOf(shape), strength }, fine));
+    }
   }
-  const allowed = candidates.filter((candidate) => candidate.withinBound).sort((a, b) => b.score - a.score);
-  if (allowed.length === 0) {
+
+  const best = candidates
+    .filter(({ withinBound, counts }) => counts === fine && (withinBound || settings.strength !== null))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, finalists);
+  if (best.length === 0) {
     const least = Math.min(...candidates.map((candidate) => candidate.screening.kl));
     throw new RosiError(
       'STRENGTH_NOT_FOUND',
-      `no edit stays within a KL of ${settings.maxKl} nats on harmless prompts; the least tried has ${least.toFixed(3)}. Raise maxKl or give a strength`,
-      { maxKl: settings.maxKl, least },
+      `no edit stays within a KL of ${maxKl} nats on harmless prompts; the least tried has ${least.toFixed(3)}. Raise maxKl or give a strength`,
+      { maxKl, least },
     );
   }
-  const best = allowed.slice(0, finalists);
-  const sample = take(prompts, validated);
-  const before = await behaviour(session, sample, { maxTokens: answerTokens, stage: 'validate', note: 'the original' });
   for (const candidate of best) {
-    await withAdapter(session, activations, factors, settings, candidate, async (adapter) => {
-      const edit = { adapter, scale: candidate.strength };
-      const after = await behaviour(session, sample, {
-        maxTokens: answerTokens,
-        edit,
-        stage: 'validate',
-        note: `layer ${candidate.layer}, strength ${candidate.strength}`,
-      });
-      candidate.validated = {
-        refused: {
-          harmful: after.refused.harmful.share,
-          harmless: after.refused.harmless.share,
-          borderline: after.refused.borderline.share,
-        },
-        degenerate: after.degenerate.share,
-        score: answerScore(after, before),
-      };
-    });
+    const after = await apply(candidate, (edit) =>
+      evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
+    );
+    const share = (role: Role) => after.refused[role].share;
+    candidate.validated = {
+      refused: { harmful: share('harmful'), harmless: share('harmless'), borderline: share('borderline') },
+      degenerate: after.degenerate.share,
+      score: answerScore(after, original),
+    };
   }
-  best.sort((a, b) => b.validated!.score - a.validated!.score);
-  const { layer, schedule, layers, strength } = best[0]!;
+  // Answers are what counts, first tokens what a few dozen prompts measure well.
+  const verdict = ({ score, validated }: Candidate) => score + validated!.score;
+  best.sort((a, b) => verdict(b) - verdict(a));
   return {
-    edit: { layer, schedule, layers, strength },
+    edit: editOf(best[0]!),
     candidates,
-    baseline,
+    baseline: original.screening,
     why:
       `best whole answers among the ${best.length} best of ${candidates.length} candidates by first token, ` +
-      `KL at most ${settings.maxKl}`,
+      `KL at most ${maxKl}`,
   };
 }
 
@@ -130,55 +153,77 @@ function screeningScore({ refusal }: Screening, baseline: Screening): number {
   return refusal.harmful - rise('borderline') - 2 * rise('harmless');
 }
 
-/** Score at the first strength, less what it spent of the KL bound: what can still be climbed counts. */
-function merit({ score, screening }: Candidate, { maxKl }: Settings): number {
-  return score - (0.1 * screening.kl) / Math.max(maxKl, 1e-6);
-}
-
 function answerScore(after: Behaviour, before: Behaviour): number {
   const rise = (role: Role) => Math.max(0, after.refused[role].share - before.refused[role].share);
-  return (
-    after.refused.harmful.share -
-    rise('borderline') -
-    2 * rise('harmless') -
-    2 * Math.max(0, after.degenerate.share - before.degenerate.share)
-  );
+  const worse = Math.max(0, after.degenerate.share - before.degenerate.share);
+  return after.refused.harmful.share - rise('borderline') - 2 * rise('harmless') - 2 * worse;
+}
+
+/** A shape past the bound even where it was predicted to be within is no choice. */
+function merit({ score, withinBound }: Candidate): number {
+  return score - (withinBound ? 0 : 1);
+}
+
+/**
+ * The strength at which one shape would drift by `kl`, from what it does at others. Drift is a power of the strength:
+ * of two where it is small, of more near the cliff; two strengths tell which.
+ */
+function strengthFor(known: readonly Candidate[], kl: number): number {
+  const drift = ({ screening }: Candidate) => Math.log(Math.max(screening.kl, 1e-9));
+  const distance = (candidate: Candidate) => Math.abs(drift(candidate) - Math.log(kl));
+  const [near, next] = [...known].sort((a, b) => distance(a) - distance(b)) as [Candidate, Candidate | undefined];
+  const slope =
+    next === undefined ? 2 : (drift(near) - drift(next)) / (Math.log(near.strength) - Math.log(next.strength));
+  const power = Number.isFinite(slope) ? Math.min(8, Math.max(1, slope)) : 2;
+  const factor = Math.exp((Math.log(kl) - drift(near)) / power);
+  return Number((near.strength * Math.min(farthest, Math.max(1 / farthest, factor))).toPrecision(3));
+}
+
+function within(factor: number, a: number, b: number): boolean {
+  return Math.max(a, b) <= factor * Math.min(a, b);
+}
+
+function editOf({ layer, schedule, layers, strength }: Candidate): Edit {
+  return { layer, schedule, layers, strength };
+}
+
+function describe({ layer, layers, strength }: Edit): string {
+  return `layer ${layer}, blocks ${layers.join('-')}, strength ${strength.toPrecision(2)}`;
 }
 
 /** What is tried besides the strength; options that were given are not varied. */
-function shapes({ nLayer }: Activations, settings: Settings): Shape[] {
+function choices(
+  { nLayer }: Activations,
+  settings: Settings,
+): { layers: number[]; ranges: (readonly [number, number])[] } {
   const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
-  const layers = settings.layer === null ? [...new Set([at(0.5), at(0.62), at(0.78)])] : [settings.layer];
-  const ranges: (readonly [number, number])[] =
-    settings.layers === null
-      ? [
-          [0, nLayer - 1],
-          [at(0.17), at(0.7)],
-          [at(0.55), nLayer - 1],
-        ]
-      : [settings.layers];
-  const { schedule } = settings;
-  return layers.flatMap((layer) => ranges.map((range) => ({ layer, schedule, layers: range })));
+  return {
+    layers: settings.layer === null ? [...new Set([at(0.5), at(0.62), at(0.78)])] : [settings.layer],
+    ranges:
+      settings.layers === null
+        ? [
+            [at(0.17), at(0.7)],
+            [0, nLayer - 1],
+            [at(0.55), nLayer - 1],
+          ]
+        : [settings.layers],
+  };
 }
 
-async function withAdapter(
+async function withEdit<T>(
   session: ModelSession,
-  activations: Activations,
-  factors: readonly WriterFactor[],
-  settings: Settings,
-  shape: Shape,
-  use: (adapter: ReturnType<ModelSession['loadAdapter']>) => Promise<void>,
-): Promise<void> {
-  const update = unitUpdate(activations, directionAt(activations, shape.layer), factors, settings.rightFactor, shape);
-  const adapter = session.loadAdapter(update);
+  tensors: Parameters<ModelSession['loadAdapter']>[0],
+  use: (edit: RunTimeEdit) => Promise<T>,
+): Promise<T> {
+  const adapter = session.loadAdapter(tensors);
   try {
-    await use(adapter);
+    return await use({ adapter, scale: 1 });
   } finally {
     native.closeHandle(adapter);
   }
 }
 
-function take(prompts: Record<Role, string[]>, counts: Record<Role, number>): Record<Role, string[]> {
+function take(prompts: Record<Role, string[]>, counts: Counts): Record<Role, string[]> {
   return {
     harmful: prompts.harmful.slice(0, counts.harmful),
     harmless: prompts.harmless.slice(0, counts.harmless),

@@ -10,7 +10,7 @@ import {
   type SessionHandle,
 } from './native';
 import type { Progress } from './progress';
-import { renderPrompt } from './template';
+import { renderPrompt, type RenderedPrompt } from './template';
 
 /** What long calls share. */
 export interface CallOptions {
@@ -23,6 +23,13 @@ export interface RunTimeEdit {
   adapter: AdapterHandle;
   /** Dimensionless factor on every update. */
   scale: number;
+}
+
+export interface Answers {
+  /** One a prompt, white space at both ends removed. */
+  texts: string[];
+  /** [prompts, nVocab]; null unless asked for. */
+  firstLogits: Float32Array | null;
 }
 
 /** A model in memory. Close it when done; closing twice is harmless. */
@@ -58,9 +65,14 @@ export class ModelSession {
 
   /** Tokens of a prompt in the model's own chat template, up to where the assistant's turn begins. */
   encode(user: string, system?: string, assistantPrefix?: string): Int32Array {
-    const { bosText: bosToken, eosText: eosToken, chatTemplate, addsBos } = this.info;
-    const { segments, addBos } = renderPrompt(chatTemplate, { user, system, assistantPrefix }, { bosToken, eosToken });
-    return native.tokenize(this.handle, segments, addBos && addsBos);
+    const { segments, addBos } = this.render(user, system, assistantPrefix);
+    return native.tokenize(this.handle, segments, addBos && this.info.addsBos);
+  }
+
+  /** A prompt in the model's own chat template, not yet tokenised. @throws RosiError `TEMPLATE_FAILED` */
+  render(user: string, system?: string, assistantPrefix?: string): RenderedPrompt {
+    const { bosText: bosToken, eosText: eosToken, chatTemplate, controlTokens } = this.info;
+    return renderPrompt(chatTemplate, { user, system, assistantPrefix }, { bosToken, eosToken, controlTokens });
   }
 
   /** Tokens of a text as it is; control tokens spelled out in it stay text. */
@@ -102,20 +114,27 @@ export class ModelSession {
     );
   }
 
-  /** Greedy answers as text, one a prompt. */
+  /** Greedy answers. */
   async generate(
     prompts: Int32Array[],
-    maxTokens: number,
-    edit?: RunTimeEdit,
-    stage = 'generate',
-    note?: string,
-  ): Promise<string[]> {
+    options: {
+      /** Most new tokens of an answer. */
+      maxTokens: number;
+      /** Whether the logits of the answers' first tokens are wanted: [prompts, nVocab], so a few hundred MB of a thousand prompts. */
+      firstLogits?: boolean;
+      edit?: RunTimeEdit | undefined;
+      stage?: string;
+      note?: string | undefined;
+    },
+  ): Promise<Answers> {
+    const { maxTokens, firstLogits = false, edit, stage = 'generate', note } = options;
     const tick = ticker(this.options, stage, prompts.length, 'prompts', note);
-    const answers = await runTask(
-      () => native.generate(this.handle, { prompts, maxTokens, parallel: 24, ...edit, threads: this.threads }, tick),
+    const request = { prompts, maxTokens, firstLogits, parallel: 24, ...edit, threads: this.threads };
+    const { answers, firstLogits: logits } = await runTask(
+      () => native.generate(this.handle, request, tick),
       this.options.signal,
     );
-    return answers.map((tokens) => this.decode(tokens).trim());
+    return { texts: answers.map((tokens) => this.decode(tokens).trim()), firstLogits: logits };
   }
 }
 

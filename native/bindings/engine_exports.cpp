@@ -98,19 +98,23 @@ class GenerateWorker final : public PromiseWorker {
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.max_tokens = to_int(request.Get("maxTokens"), request_.max_tokens);
     request_.parallel = to_int(request.Get("parallel"), request_.parallel);
+    request_.first_logits = request.Get("firstLogits").ToBoolean();
     request_.run = to_run_options(request);
   }
 
  private:
-  void run() override { answers_ = engine::generate(*session_, request_, progress()); }
+  void run() override { result_ = engine::generate(*session_, request_, progress()); }
   Napi::Value result() override {
-    Napi::Array js = Napi::Array::New(Env(), answers_.size());
-    for (std::uint32_t i = 0; i < answers_.size(); ++i) js[i] = to_js(Env(), answers_[i]);
+    Napi::Array answers = Napi::Array::New(Env(), result_.answers.size());
+    for (std::uint32_t i = 0; i < result_.answers.size(); ++i) answers[i] = to_js(Env(), result_.answers[i]);
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("answers", answers);
+    js.Set("firstLogits", request_.first_logits ? to_js(Env(), result_.first_logits) : Env().Null());
     return js;
   }
   std::shared_ptr<engine::Session> session_;
   engine::GenerateRequest request_;
-  std::vector<engine::Tokens> answers_;
+  engine::GenerateResult result_;
 };
 
 Napi::Value session_info(const Napi::CallbackInfo& info) {
@@ -128,6 +132,9 @@ Napi::Value session_info(const Napi::CallbackInfo& info) {
   js.Set("bosText", model.bos_text);
   js.Set("eosText", model.eos_text);
   js.Set("addsBos", model.adds_bos);
+  Napi::Array control = Napi::Array::New(info.Env(), model.control_texts.size());
+  for (std::uint32_t i = 0; i < model.control_texts.size(); ++i) control[i] = model.control_texts[i];
+  js.Set("controlTokens", control);
   return js;
 }
 

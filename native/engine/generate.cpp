@@ -61,12 +61,15 @@ std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>
   return logits;
 }
 
-std::vector<Tokens> generate(Session& session, const GenerateRequest& request, const core::Progress& progress) {
+GenerateResult generate(Session& session, const GenerateRequest& request, const core::Progress& progress) {
   const auto& prompts = request.prompts;
-  std::vector<Tokens> answers(prompts.size());
-  if (prompts.empty() || request.max_tokens < 1) return answers;
-  const std::lock_guard lock(session.operation_mutex());
   const int n_vocab = session.info().n_vocab;
+  GenerateResult result;
+  auto& answers = result.answers;
+  answers.resize(prompts.size());
+  if (request.first_logits) result.first_logits.resize(prompts.size() * static_cast<std::size_t>(n_vocab));
+  if (prompts.empty() || request.max_tokens < 1) return result;
+  const std::lock_guard lock(session.operation_mutex());
   check_prompts(prompts, n_vocab, session.info().n_context, request.max_tokens);
   const int prefix = shared_prefix(prompts, session.info().recurrent);
   std::size_t longest = 0;
@@ -113,7 +116,12 @@ std::vector<Tokens> generate(Session& session, const GenerateRequest& request, c
     for (const auto& [row, s] : outputs) {
       Slot& slot = slots[s];
       Tokens& answer = answers[static_cast<std::size_t>(slot.prompt)];
-      slot.next = most_likely(context.logits(row), n_vocab);
+      const float* logits = context.logits(row);
+      if (request.first_logits && answer.empty()) {
+        std::copy_n(logits, n_vocab,
+                    &result.first_logits[static_cast<std::size_t>(slot.prompt) * static_cast<std::size_t>(n_vocab)]);
+      }
+      slot.next = most_likely(logits, n_vocab);
       const bool ended = llama_vocab_is_eog(session.vocab(), slot.next);
       if (!ended) answer.push_back(slot.next);
       if (ended || static_cast<int>(answer.size()) >= request.max_tokens) {
@@ -128,7 +136,7 @@ std::vector<Tokens> generate(Session& session, const GenerateRequest& request, c
     context.report((static_cast<double>(finished) + static_cast<double>(running) / request.max_tokens) /
                    static_cast<double>(prompts.size()));
   }
-  return answers;
+  return result;
 }
 
 }  // namespace rosi::engine

@@ -16,11 +16,16 @@ struct GenerateRequest {
   std::vector<Tokens> prompts;
   int max_tokens = 64;  // new tokens of an answer
   int parallel = 16;    // answers generated at once
+  bool first_logits = false;
   RunOptions run;
 };
 
-/// Greedy answers, one a prompt, without the token that ended them. A finished answer's place is taken by the next
-/// prompt at once.
-std::vector<Tokens> generate(Session& session, const GenerateRequest& request, const core::Progress& progress);
+struct GenerateResult {
+  std::vector<Tokens> answers;      // one a prompt, without the token that ended it
+  std::vector<float> first_logits;  // [n_prompts, n_vocab] of the answers' first tokens; empty unless asked for
+};
+
+/// Greedy answers. A finished answer's place is taken by the next prompt at once.
+GenerateResult generate(Session& session, const GenerateRequest& request, const core::Progress& progress);
 
 }  // namespace rosi::engine

@@ -14,6 +14,15 @@ std::string token_text(const llama_vocab* vocab, llama_token token) {
   return token == LLAMA_TOKEN_NULL ? "" : llama_vocab_get_text(vocab, token);
 }
 
+std::vector<std::string> control_texts(const llama_vocab* vocab) {
+  std::vector<std::string> texts;
+  for (llama_token token = 0; token < llama_vocab_n_tokens(vocab); ++token) {
+    if (llama_vocab_get_attr(vocab, token) & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN))
+      texts.push_back(token_text(vocab, token));
+  }
+  return texts;
+}
+
 ModelInfo describe(const llama_model* model) {
   const llama_vocab* vocab = llama_model_get_vocab(model);
   char description[256];
@@ -30,6 +39,7 @@ ModelInfo describe(const llama_model* model) {
       .chat_template = chat_template == nullptr ? "" : chat_template,
       .bos_text = token_text(vocab, llama_vocab_bos(vocab)),
       .eos_text = token_text(vocab, llama_vocab_eos(vocab)),
+      .control_texts = control_texts(vocab),
       .adds_bos = llama_vocab_get_add_bos(vocab),
       .recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model),
   };

@@ -26,6 +26,7 @@ struct ModelInfo {
   std::string chat_template;  // empty when the file has none
   std::string bos_text;       // empty when the vocabulary has none
   std::string eos_text;
+  std::vector<std::string> control_texts;  // of the tokens made only where special tokens are parsed
   bool adds_bos;   // the vocabulary asks for a BOS token before every text
   bool recurrent;  // has recurrent state: sequences are run one by one
 };

@@ -1,4 +1,5 @@
-import type { AnswerSample, Behaviour, Screening } from '../../lib/evaluate';
+import type { AnswerSample, Behaviour } from '../../lib/evaluate';
+import type { Screening } from '../../lib/first-token';
 import { resolveOptions } from '../../lib/options';
 import { type Role, splitPrompts } from '../../lib/prompts';
 import type { AnswerLabel } from '../../lib/refusal';
@@ -9,7 +10,7 @@ import { sampleReport } from '../helpers/report';
 type Parts = Parameters<typeof makeReport>[0];
 
 /** Answers as labels: r refused, c complied, d degenerate. */
-function behaviour(letters: Record<Role, string>): Behaviour {
+function behaviour(letters: Record<Role, string>, firstToken = 0.3): Behaviour {
   const labels: Record<string, AnswerLabel> = { r: 'refused', c: 'complied', d: 'degenerate' };
   const answers: AnswerSample[] = Object.entries(letters).flatMap(([role, word]) =>
     [...word].map((letter, i) => ({
@@ -23,6 +24,7 @@ function behaviour(letters: Record<Role, string>): Behaviour {
   return {
     refused: { harmful: share('harmful'), harmless: share('harmless'), borderline: share('borderline') },
     degenerate: wilson(answers.filter((a) => a.label === 'degenerate').length, answers.length),
+    screening: screening(firstToken),
     answers,
   };
 }
@@ -47,7 +49,7 @@ function parts(
     } as Parts['info'],
     sample: splitPrompts(undefined, { seed: 0 }),
     search: null,
-    edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2 },
+    plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
     direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
     written: {
       sourceSha256: 'ab',
@@ -56,7 +58,7 @@ function parts(
       tensors: [{ name: 'blk.2.ffn_down.weight', type: 'Q8_0', sha256: 'cd', realised }],
     },
     before: before && behaviour(before),
-    after: after && { ...behaviour(after), screening: screening(0.8), baseline: screening(0.3) },
+    after: after && behaviour(after, 0.8),
     verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [] },
     clock: {
       stages: [
@@ -149,8 +151,8 @@ describe('makeReport', () => {
       for (const tensor of given.written.tensors) tensor.realised = { ...tensor.realised, gain: 0.3, mode };
       return makeReport(given).notes.join('\n');
     };
-    expect(weak('refit')).toMatch(/1 of 1 tensors moved less than 0.8.*blk\.2\.ffn_down\.weight/u);
-    expect(weak('copy')).not.toMatch(/moved less/u);
+    expect(weak('refit')).toMatch(/1 of 1 tensors from the planned change: blk\.2\.ffn_down\.weight \(gain 0\.300\)/u);
+    expect(weak('copy')).not.toMatch(/from the planned/u);
   });
 });
 
