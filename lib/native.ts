@@ -26,6 +26,8 @@ export interface NativeModelInfo {
   bosText: string;
   eosText: string;
   addsBos: boolean;
+  /** Texts of the tokens that the tokeniser makes only where it parses special tokens. */
+  controlTokens: string[];
 }
 
 /** How the model runs: with a run-time adapter at a scale, or as it is. */
@@ -52,6 +54,13 @@ export interface NativeCapture {
   streams: Float32Array;
   /** rows: [nRows, dIn], last tokens first, then the sampled positions */
   inputs: { writer: string; dIn: number; rows: Float32Array }[];
+}
+
+export interface NativeAnswers {
+  /** Tokens of each answer, without the one that ended it. */
+  answers: Int32Array[];
+  /** [prompts, nVocab] of the answers' first tokens; null unless asked for. */
+  firstLogits: Float32Array | null;
 }
 
 /** W += left * rightᵀ; left [nOut], right [nIn]. */
@@ -127,9 +136,9 @@ export interface NativeAddon {
   ): Task<Float32Array>;
   generate(
     session: SessionHandle,
-    request: NativeRun & { prompts: Int32Array[]; maxTokens: number; parallel?: number },
+    request: NativeRun & { prompts: Int32Array[]; maxTokens: number; parallel?: number; firstLogits?: boolean },
     onProgress: Tick,
-  ): Task<Int32Array[]>;
+  ): Task<NativeAnswers>;
   gatedFactor(
     request: { kept: Float32Array; keptCount: number; mean: Float32Array; rho: number; threads: number },
     onProgress?: Tick,
