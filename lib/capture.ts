@@ -10,12 +10,16 @@ export interface Rows {
   data: Float32Array;
 }
 
-/** What the writers and the stream hold while the fitting prompts run. */
-export interface Activations {
+/** What the stream holds while the fitting prompts run. */
+export interface Streams {
   nLayer: number;
   dModel: number;
   /** Residual stream after each block at the last prompt token: [prompts, nLayer, dModel]. */
   streams: Record<Role, Rows>;
+}
+
+/** What the writers and the stream hold. The inputs are hundreds of MB of a large model: drop them when used. */
+export interface Activations extends Streams {
   /** Inputs of each writer: at the last token of each prompt of a role, and at sampled other positions. */
   inputs: Map<string, Record<Role | 'positions', Rows>>;
 }

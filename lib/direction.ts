@@ -1,4 +1,4 @@
-import { meanOf, type Activations } from './capture';
+import { meanOf, type Streams } from './capture';
 import { auroc } from './statistics';
 
 /** Where and how the two classes differ. */
@@ -14,7 +14,7 @@ export interface Direction {
 }
 
 /** The direction read after block `layer`, from 0: s = (mu - nu) / |mu - nu|. @see arXiv:2508.20766, section 3 */
-export function chooseDirection(activations: Activations, layer: number): Direction {
+export function chooseDirection(activations: Streams, layer: number): Direction {
   const { dModel, streams } = activations;
   const mu = meanOf(streams.harmful, layer * dModel, dModel);
   const nu = meanOf(streams.harmless, layer * dModel, dModel);
@@ -33,7 +33,7 @@ export function chooseDirection(activations: Activations, layer: number): Direct
  * classes along `direction` does. [nLayer], sums to 1 over `layers`.
  */
 export function separationProfile(
-  activations: Activations,
+  activations: Streams,
   direction: Direction,
   layers: readonly [number, number],
 ): Float64Array {

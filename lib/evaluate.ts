@@ -27,7 +27,7 @@ export type Counts = Readonly<Record<Role, number>>;
 interface RunOptions {
   /** Default: all prompts. */
   counts?: Counts;
-  edit?: RunTimeEdit;
+  edit?: RunTimeEdit | undefined;
   stage: string;
   note?: string;
 }

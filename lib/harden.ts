@@ -1,22 +1,22 @@
 import { rmSync } from 'node:fs';
 
-import { captureActivations } from './capture';
+import { captureActivations, type Streams } from './capture';
 import { StageClock } from './clock';
 import { chooseDirection } from './direction';
-import { toRosiError } from './errors';
+import { RosiError, toRosiError } from './errors';
 import { Evaluator } from './evaluate';
-import { rightFactorsOf } from './factors';
+import { rightFactorsOf, type WriterFactor } from './factors';
 import { inspect } from './inspect';
 import { native } from './native';
 import { checkLayers, resolveOptions, type HardenOptions, type Settings } from './options';
 import { planUpdate } from './plan';
-import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
+import { splitPrompts, type PromptSet, type SplitPrompts, type SplitSample } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { searchEdit, type SearchResult } from './search';
 import { ModelSession } from './session';
 import { applyUpdate } from './update';
 import { verifyUpdate } from './verify';
-import { findWriters } from './writers';
+import { findWriters, type Writer } from './writers';
 
 /**
  * Writes a copy of a GGUF model that refuses harmful requests more often. `model` is only read.
@@ -49,10 +49,7 @@ export async function harden(
   const settings = { ...given, threads: session.threads };
   try {
     checkLayers(settings, session.info.nLayer);
-    const activations = await clock.time('capture', () =>
-      captureActivations(session, sample.fit, writers, { seed: settings.seed, system: settings.system ?? undefined }),
-    );
-    const factors = await clock.time('factors', () => rightFactorsOf(model, activations, writers, settings));
+    const { factors, activations } = await read(session, sample.fit, writers, settings, clock);
     const search: SearchResult | null =
       settings.strength !== null && settings.layer !== null
         ? null
@@ -65,13 +62,21 @@ export async function harden(
     };
     const direction = chooseDirection(activations, edit.layer);
     const plan = planUpdate(activations, direction, factors, { ...edit, rightFactor: settings.rightFactor });
+    if (plan.tensors.length === 0) {
+      const [from, to] = edit.layers;
+      throw new RosiError(
+        'OPTION_INVALID',
+        `the classes separate no further in blocks ${from} to ${to}, so schedule profile has nothing to share there: choose other layers, or equal`,
+        { option: 'layers', value: edit.layers },
+      );
+    }
     const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
     const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
     const before =
       evaluator && (await clock.time('evaluate', () => evaluator.answer(session, { ...run, note: 'before' })));
     session.close();
     const written = await clock.time('update', () =>
-      applyUpdate(model, plan, { ...settings, metadata: { 'rosi.prompts.sha256': sample.summary.sha256 } }),
+      applyUpdate(model, plan, { ...settings, metadata: provenance(settings, sample.summary.sha256) }),
     );
     try {
       const after =
@@ -102,6 +107,28 @@ export async function harden(
   } finally {
     session.close();
   }
+}
+
+/** Right factors and streams; the writers' inputs, by far the most of what is captured, end here. */
+async function read(
+  session: ModelSession,
+  prompts: SplitSample['fit'],
+  writers: readonly Writer[],
+  settings: Settings,
+  clock: StageClock,
+): Promise<{ factors: WriterFactor[]; activations: Streams }> {
+  const { seed, system } = settings;
+  const activations = await clock.time('capture', () =>
+    captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
+  );
+  const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
+  const { nLayer, dModel, streams } = activations;
+  return { factors, activations: { nLayer, dModel, streams } };
+}
+
+/** What decided the edit beside the plan itself, for the file's own `rosi.*` keys. */
+function provenance({ seed, rho, maxKl, system }: Settings, promptsSha256: string): Record<string, string> {
+  return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': JSON.stringify({ seed, rho, maxKl, system }) };
 }
 
 /** Refuses an output that could not be written, before the work that leads to it. */

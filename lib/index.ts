@@ -1,8 +1,8 @@
 export { harden } from './harden';
-export { captureActivations, type Activations } from './capture';
+export { captureActivations, type Activations, type Streams } from './capture';
 export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';
-export { searchEdit, type Candidate, type SearchResult } from './search';
+export { searchEdit, type Candidate, type SearchResult, type SearchSettings } from './search';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, type UpdateOptions } from './update';
 export { verifyUpdate } from './verify';

@@ -11,6 +11,8 @@ declare const handleKind: unique symbol;
 /** Opaque handles of the addon; {@link NativeAddon.closeHandle} frees what they hold. */
 export type SessionHandle = { [handleKind]: 'session' };
 export type AdapterHandle = { [handleKind]: 'adapter' };
+/** A complete output under a temporary name. It is gone with the handle, also when the process exits. */
+export type DraftHandle = { [handleKind]: 'draft' };
 
 export type Tick = (done: number) => void;
 
@@ -89,12 +91,16 @@ export interface NativeUpdateResult {
   sourceBytes: number;
   outputBytes: number;
   tensors: { name: string; type: string; sha256: string; realised: RealisedUpdate }[];
+  /** When it was asked for. */
+  draft?: { path: string; handle: DraftHandle };
 }
 
 export interface NativeUpdateRequest {
   source: string;
   output: string;
   overwrite: boolean;
+  /** Whether the output is left under a temporary name until {@link NativeAddon.publish}. Default false. */
+  draft?: boolean;
   threads: number;
   tensors: RankOneFactors[];
   metadata: Record<string, string>;
@@ -115,7 +121,15 @@ export interface Inspection {
   fileBytes: number;
   dataOffset: number;
   metadata: Record<string, unknown>;
-  tensors: { name: string; type: string; shape: number[]; offset: number; bytes: number }[];
+  /** `canUpdate`: whether a rank-one update can be written in the tensor's own type. */
+  tensors: {
+    name: string;
+    type: string;
+    shape: number[];
+    offset: number;
+    bytes: number;
+    canUpdate: boolean;
+  }[];
 }
 
 /** Everything that crosses between JavaScript and C++. */
@@ -146,6 +160,10 @@ export interface NativeAddon {
   meanRows(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
   /** Throws what update() would throw about its output. */
   checkOutput(source: string, output: string, overwrite: boolean): void;
+  /** Gives a draft its output's name, in one step. Without `overwrite` an existing file is never replaced. */
+  publish(draft: DraftHandle, overwrite: boolean): void;
+  /** Removes a draft that is not published. Any number of calls. */
+  discard(draft: DraftHandle): void;
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
   inspect(path: string): Task<Inspection>;

@@ -18,9 +18,9 @@ export interface HardenOptions extends CallOptions {
   layer?: number | undefined;
   /** Dimensionless, >= 0; 0 copies every tensor. Default: chosen by effect. docs/method.md defines it per factor. */
   strength?: number | undefined;
-  /** How the push is spread over the writers. Default `equal`. */
+  /** How the push is spread over the writers. Default `equal`; not searched. */
   schedule?: Schedule | undefined;
-  /** First and last block whose writers are edited. Default: chosen by effect. */
+  /** First and last block whose writers are edited. Default: chosen by effect; all when layer and strength are given. */
   layers?: readonly [number, number] | undefined;
   /** Default `gated`. */
   rightFactor?: RightFactor | undefined;
@@ -68,7 +68,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   checkMaxTokens(options.maxTokens);
   oneOf('rightFactor', options.rightFactor, rightFactors);
   oneOf('schedule', options.schedule, schedules);
-  options.layers?.forEach((layer) => whole('layers', layer, 0, 10_000));
+  pair('layers', options.layers, 0, 10_000);
   return {
     output: options.output ?? defaultOutput(model),
     overwrite: options.overwrite ?? false,
@@ -138,6 +138,17 @@ function whole(name: string, value: unknown, low: number, high: number): void {
       { option: name, value },
     );
   }
+}
+
+function pair(name: string, value: unknown, low: number, high: number): void {
+  if (value === undefined) return;
+  if (!Array.isArray(value) || value.length !== 2) {
+    throw new RosiError('OPTION_INVALID', `options.${name} must be [first, last]; got ${JSON.stringify(value)}`, {
+      option: name,
+      value,
+    });
+  }
+  for (const item of value) whole(name, item, low, high);
 }
 
 function oneOf(name: string, value: unknown, allowed: readonly string[]): void {

@@ -1,4 +1,4 @@
-import type { Activations } from './capture';
+import type { Streams } from './capture';
 import { separationProfile, type Direction } from './direction';
 import type { WriterFactor } from './factors';
 import type { RankOneFactors } from './native';
@@ -27,10 +27,11 @@ export interface UpdatePlan {
  *
  * For `gated` and `mean-input` the pushes of all writers on the mean harmful input add up to `strength` times the
  * distance |mu - nu| of the direction. For the mean-row factors left is the direction times the strength, as in the
- * paper (its alpha); the `profile` schedule then shares it such that the mean writer has the strength.
+ * paper (its alpha); the `profile` schedule then shares it such that the mean writer has the strength. A writer whose
+ * share is 0 is left out: under `profile`, where the classes separate no further.
  */
 export function planUpdate(
-  activations: Activations,
+  activations: Streams,
   direction: Direction,
   factors: readonly WriterFactor[],
   edit: UpdatePlan['edit'],

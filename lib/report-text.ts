@@ -86,7 +86,7 @@ export function reportMarkdown(report: HardenReport): string {
           `${peakMiB.toFixed(0)} MiB`,
         ]),
       ),
-      `In all ${duration(report.seconds)}. Peak memory is the process's highest until the end of the stage.`,
+      `In all ${duration(report.seconds)}. Peak memory is the process's highest during the stage (on systems other than Linux, until its end).`,
     ]),
   ]
     .join('\n')

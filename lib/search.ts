@@ -1,10 +1,10 @@
-import type { Activations } from './capture';
+import type { Streams } from './capture';
 import { chooseDirection } from './direction';
 import { RosiError } from './errors';
 import { Evaluator, type Behaviour, type Counts } from './evaluate';
 import type { WriterFactor } from './factors';
 import type { Screening } from './first-token';
-import { native } from './native';
+import { native, type RankOneFactors } from './native';
 import type { RightFactor, Settings } from './options';
 import { planUpdate, type Edit } from './plan';
 import type { Role } from './prompts';
@@ -29,6 +29,9 @@ export interface SearchResult {
   why: string;
 }
 
+/** What is not null is given and not varied. */
+export type SearchSettings = Pick<Settings, 'layer' | 'layers' | 'schedule' | 'strength' | 'rightFactor' | 'maxKl'>;
+
 /** What varies besides the strength. */
 type Shape = Omit<Edit, 'strength'>;
 
@@ -52,22 +55,22 @@ const apart = 1.15;
  * Chooses layer, blocks and strength by effect: each candidate is applied at run time and screened on the validation
  * prompts' first tokens; short whole answers of the best few decide.
  *
- * @throws RosiError `STRENGTH_NOT_FOUND` when no candidate stays within the KL bound. A strength that was given is not
+ * @throws RosiError `STRENGTH_NOT_FOUND` when no candidate stays within the KL bound, or none is better than the original. A strength that was given is not
  *   held to it.
  */
 export async function searchEdit(
   session: ModelSession,
-  activations: Activations,
+  activations: Streams,
   factors: readonly WriterFactor[],
   prompts: Record<Role, string[]>,
-  settings: Settings,
+  settings: SearchSettings,
 ): Promise<SearchResult> {
   const { maxKl, rightFactor } = settings;
   const evaluator = new Evaluator(session, take(prompts, fine));
   const answering = { maxTokens: answerTokens, stage: 'search' };
   const original = await evaluator.answer(session, { ...answering, note: 'the original' });
   const candidates: Candidate[] = [];
-  const apply = <T>(edit: Edit, use: (edit: RunTimeEdit) => Promise<T>): Promise<T> => {
+  const apply = <T>(edit: Edit, use: (edit?: RunTimeEdit) => Promise<T>): Promise<T> => {
     const direction = chooseDirection(activations, edit.layer);
     const { tensors } = planUpdate(activations, direction, factors, { ...edit, rightFactor });
     return withEdit(session, tensors, use);
@@ -128,7 +131,7 @@ export async function searchEdit(
     const after = await apply(candidate, (edit) =>
       evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
     );
-    const share = (role: Role) => after.refused[role].share;
+    const share = (role: Role) => shareOf(after, role);
     candidate.validated = {
       refused: { harmful: share('harmful'), harmless: share('harmless'), borderline: share('borderline') },
       degenerate: after.degenerate.share,
@@ -138,6 +141,15 @@ export async function searchEdit(
   // Answers are what counts, first tokens what a few dozen prompts measure well.
   const verdict = ({ score, validated }: Candidate) => score + validated!.score;
   best.sort((a, b) => verdict(b) - verdict(a));
+  const doingNothing = screeningScore(original.screening, original.screening) + answerScore(original, original);
+  if (settings.strength === null && verdict(best[0]!) <= doingNothing) {
+    throw new RosiError(
+      'STRENGTH_NOT_FOUND',
+      `none of the ${candidates.length} edits tried makes the model refuse more of the harmful validation prompts than it costs on the others. ` +
+        'Give more prompts, another rightFactor, or a strength',
+      { maxKl, tried: candidates.length },
+    );
+  }
   return {
     edit: editOf(best[0]!),
     candidates,
@@ -154,9 +166,14 @@ function screeningScore({ refusal }: Screening, baseline: Screening): number {
 }
 
 function answerScore(after: Behaviour, before: Behaviour): number {
-  const rise = (role: Role) => Math.max(0, after.refused[role].share - before.refused[role].share);
+  const rise = (role: Role) => Math.max(0, shareOf(after, role) - shareOf(before, role));
   const worse = Math.max(0, after.degenerate.share - before.degenerate.share);
-  return after.refused.harmful.share - rise('borderline') - 2 * rise('harmless') - 2 * worse;
+  return shareOf(after, 'harmful') - rise('borderline') - 2 * rise('harmless') - 2 * worse;
+}
+
+/** Share refused; 0 without prompts, as in {@link Screening}. */
+function shareOf({ refused }: Behaviour, role: Role): number {
+  return refused[role].total === 0 ? 0 : refused[role].share;
 }
 
 /** A shape past the bound even where it was predicted to be within is no choice. */
@@ -193,8 +210,8 @@ function describe({ layer, layers, strength }: Edit): string {
 
 /** What is tried besides the strength; options that were given are not varied. */
 function choices(
-  { nLayer }: Activations,
-  settings: Settings,
+  { nLayer }: Streams,
+  settings: SearchSettings,
 ): { layers: number[]; ranges: (readonly [number, number])[] } {
   const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
   return {
@@ -210,11 +227,13 @@ function choices(
   };
 }
 
+/** Without tensors, where the classes separate no further under `profile`, the edit is none. */
 async function withEdit<T>(
   session: ModelSession,
-  tensors: Parameters<ModelSession['loadAdapter']>[0],
-  use: (edit: RunTimeEdit) => Promise<T>,
+  tensors: RankOneFactors[],
+  use: (edit?: RunTimeEdit) => Promise<T>,
 ): Promise<T> {
+  if (tensors.length === 0) return use();
   const adapter = session.loadAdapter(tensors);
   try {
     return await use({ adapter, scale: 1 });

@@ -6,6 +6,7 @@
 #include "engine/backends.h"
 #include "engine/capture.h"
 #include "engine/generate.h"
+#include "engine/quantize.h"
 #include "gguf/file.h"
 
 namespace rosi::bindings {
@@ -184,6 +185,13 @@ Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
                engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
 }
 
+/// _engineQuantize(source, output, fileType, threads)
+Napi::Value engine_quantize(const Napi::CallbackInfo& info) {
+  engine::engine_quantize(info[0].As<Napi::String>(), info[1].As<Napi::String>(), to_int(info[2], -1),
+                          to_int(info[3], 1));
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void register_engine(Napi::Env env, Napi::Object exports) {
@@ -197,6 +205,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("capture", Napi::Function::New(env, start<CaptureWorker>));
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
   exports.Set("_engineDequantize", Napi::Function::New(env, checked<engine_dequantize>));
+  exports.Set("_engineQuantize", Napi::Function::New(env, checked<engine_quantize>));
   exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
 }
 

@@ -6,6 +6,7 @@
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "gguf/file.h"
+#include "kernels/rank_one.h"
 
 namespace rosi::bindings {
 namespace {
@@ -96,6 +97,7 @@ Napi::Value tensor_to_js(Napi::Env env, const gguf::Tensor& tensor) {
   js.Set("shape", shape);
   js.Set("offset", double(tensor.offset));
   js.Set("bytes", double(tensor.bytes.size()));
+  js.Set("canUpdate", kernels::supports_rank_one(tensor.type));
   return js;
 }
 

@@ -1,6 +1,5 @@
 #include "engine/backends.h"
 
-#include <cstring>
 #include <filesystem>
 #include <mutex>
 
@@ -65,20 +64,6 @@ std::string take_engine_messages() {
   taken.swap(messages);
   while (!taken.empty() && (taken.back() == '\n' || taken.back() == ' ')) taken.pop_back();
   return taken;
-}
-
-std::vector<float> engine_dequantize(int type, const void* bytes, std::int64_t count) {
-  const auto* traits =
-      type < 0 || type >= GGML_TYPE_COUNT ? nullptr : ggml_get_type_traits(static_cast<ggml_type>(type));
-  std::vector<float> values(static_cast<std::size_t>(count));
-  if (type == GGML_TYPE_F32) {
-    std::memcpy(values.data(), bytes, values.size() * sizeof(float));
-  } else if (traits != nullptr && traits->to_float != nullptr) {
-    traits->to_float(bytes, values.data(), count);
-  } else {
-    throw core::Error(core::ErrorCode::option_invalid, "the engine can't convert type " + std::to_string(type));
-  }
-  return values;
 }
 
 std::string engine_version() { return llama_version(); }

@@ -28,6 +28,8 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
   ): Uint8Array;
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;
+  /** The engine's own quantiser, as llama-quantize runs it; `fileType` is a llama_ftype. */
+  _engineQuantize(source: string, output: string, fileType: number, threads: number): void;
 }
 
 export const kernels = native as unknown as Kernels;

@@ -32,9 +32,9 @@ const inspection = {
     'tokenizer.chat_template': 'x',
   },
   tensors: [
-    { name: 'blk.0.attn_output.weight', type: 'Q8_0', shape: [64, 64], offset: 0, bytes: 4352 },
-    { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704 },
-    { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800 },
+    { name: 'blk.0.attn_output.weight', type: 'Q8_0', shape: [64, 64], offset: 0, bytes: 4352, canUpdate: true },
+    { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704, canUpdate: true },
+    { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800, canUpdate: true },
   ],
 };
 const verified = {

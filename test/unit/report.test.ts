@@ -128,7 +128,17 @@ describe('makeReport', () => {
       /no chat template/u,
       [calm, firm, { info: { chatTemplate: null } as Parts['info'] }],
     ],
-    ['no effect', /within chance/u, [calm, calm]],
+    ['no effect', /no improvement/u, [calm, calm]],
+    ['less refusal', /no improvement/u, [firm, calm]],
+    ['a rise that chance explains', /within chance/u, [calm, { ...calm, harmful: `rr${'c'.repeat(38)}` }]],
+    [
+      'over-refusal that was not measured',
+      /over-refusal is unknown/u,
+      [
+        { ...calm, borderline: '' },
+        { ...firm, borderline: '' },
+      ],
+    ],
     [
       'refused harmless requests',
       /Harmless requests are refused more often/u,

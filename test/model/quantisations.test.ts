@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+
+import { Evaluator, harden, inspect, ModelSession } from '../../lib';
+import { kernels } from '../helpers/kernels';
+import { temporaryFolder, tinyChat, tinyPrompts } from '../helpers/tiny-chat';
+
+const folder = temporaryFolder();
+const prompts = tinyPrompts(32);
+const edit = { layer: 3, layers: [3, 5], strength: 2.2 } as const;
+
+/** Mean first-token refusal of the harmful test prompts, and drift from the first file on the harmless ones. */
+async function screen(paths: readonly string[]) {
+  let evaluator: Evaluator | undefined;
+  const screenings = [];
+  for (const path of paths) {
+    const session = await ModelSession.open(path, { threads: 1 });
+    evaluator ??= new Evaluator(session, { borderline: [], ...prompts.test });
+    screenings.push(await evaluator.screen(session, { stage: 'screen' }));
+    session.close();
+  }
+  return screenings;
+}
+
+// File types of the engine's quantiser, the type that the edited matrices then have, and what may be pushed beside the
+// direction: noise falls with the step and with the root of the matrix's size, and these have 256 rows.
+test.each([
+  [0, 'F32', 0.1],
+  [1, 'F16', 0.1],
+  [32, 'BF16', 0.1],
+  [7, 'Q8_0', 0.1],
+  [18, 'Q6_K', 0.1],
+  [16, 'Q5_K', 0.25],
+  [8, 'Q5_0', 0.25],
+  [9, 'Q5_1', 0.25],
+  [14, 'Q4_K', 0.25],
+  [2, 'Q4_0', 0.25],
+  [3, 'Q4_1', 0.25],
+  [11, 'Q3_K', 0.6],
+  [10, 'Q2_K', 0.8],
+])(
+  'file type %d, %s: the update arrives and the file refuses more',
+  async (fileType, type, mostBeside) => {
+    const source = join(folder, `${type}.gguf`);
+    const output = join(folder, `${type}.hardened.gguf`);
+    kernels._engineQuantize(tinyChat, source, fileType, 1);
+    const report = await harden(source, prompts, { ...edit, output, threads: 1, seed: 1, evaluate: false });
+    expect(report.tensors).toHaveLength(6);
+    expect(report.tensors.map((tensor) => tensor.type)).toContain(type);
+    for (const { realised } of report.tensors) {
+      expect(Math.abs(realised.gain - 1)).toBeLessThan(0.01);
+      expect(realised.offDirection).toBeLessThan(mostBeside);
+    }
+    const [before, after] = await screen([source, output]);
+    expect(after!.refusal.harmful).toBeGreaterThan(before!.refusal.harmful + 0.1);
+    expect(after!.kl).toBeLessThan(0.2);
+    const [a, b] = [await inspect(source), await inspect(output)];
+    expect(b.fileBytes - b.dataOffset).toBe(a.fileBytes - a.dataOffset);
+    if (process.env.ROSI_SHOW_MESSAGES) {
+      const collateral = Math.max(...report.tensors.map(({ realised }) => realised.collateral));
+      process.stdout.write(
+        `${type}: harmful by first token ${before!.refusal.harmful.toFixed(3)} -> ${after!.refusal.harmful.toFixed(3)}, ` +
+          `KL ${after!.kl.toFixed(3)}, worst noise ${collateral.toFixed(2)}\n`,
+      );
+    }
+  },
+  120_000,
+);
