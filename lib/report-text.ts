@@ -1,4 +1,5 @@
 import type { Change, Example, HardenReport, Measured } from './report';
+import type { Candidate } from './search';
 import type { Rate } from './statistics';
 import { byteCount, counted, duration, oneLine, printable, table } from './text';
 
@@ -128,25 +129,30 @@ function gainText(gains: readonly number[]): string {
   return `changed in their own type, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
 }
 
-function candidateSection({ candidates, edit }: HardenReport): string[] {
-  if (candidates.length === 0) return [];
+function candidateSection({ candidates, searchedFrom, edit }: HardenReport): string[] {
+  if (candidates.length === 0 || searchedFrom === null) return [];
   const isChosen = (candidate: HardenReport['candidates'][number]) =>
     candidate.layer === edit.layer &&
     candidate.schedule === edit.schedule &&
     candidate.strength === edit.strength &&
     candidate.layers.join() === edit.layers.join();
+  const measuredCells = ({ refusal }: Candidate['screening'], kl: string, validated: Candidate['validated']) => [
+    percent(refusal.harmful),
+    percent(refusal.harmless),
+    percent(refusal.borderline),
+    kl,
+    validated ? `${percent(validated.refused.harmful)} / ${percent(validated.refused.borderline)}` : '',
+  ];
+  const original = ['original', '', '', '', ...measuredCells(searchedFrom.screening, '', searchedFrom.validated)];
   const rows = candidates.map((candidate) => {
     const { layer, layers, schedule, strength, screening, withinBound, validated } = candidate;
+    const kl = `${screening.kl.toFixed(3)}${withinBound ? '' : ' (too much)'}`;
     const cells = [
       String(layer),
       layers.join('-'),
       schedule,
       String(strength),
-      percent(screening.refusal.harmful),
-      percent(screening.refusal.harmless),
-      percent(screening.refusal.borderline),
-      `${screening.kl.toFixed(3)}${withinBound ? '' : ' (too much)'}`,
-      validated ? `${percent(validated.refused.harmful)} / ${percent(validated.refused.borderline)}` : '',
+      ...measuredCells(screening, kl, validated),
     ];
     return isChosen(candidate) ? cells.map((cell) => (cell === '' ? cell : `**${cell}**`)) : cells;
   });
@@ -165,7 +171,7 @@ function candidateSection({ candidates, edit }: HardenReport): string[] {
         'KL',
         'answers: harmful / borderline',
       ],
-      rows,
+      [original, ...rows],
     ),
   ]);
 }

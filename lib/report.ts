@@ -76,6 +76,8 @@ export interface HardenReport {
   };
   /** What the search tried, in the order it did; empty without a search. */
   candidates: Candidate[];
+  /** The original model on the search's prompts; null without a search. */
+  searchedFrom: SearchResult['original'] | null;
   tensors: { name: string; type: string; realised: RealisedUpdate }[];
   /** Answers to the test prompts, which the search never saw; null without evaluation. */
   before: Measured | null;
@@ -135,6 +137,7 @@ export function makeReport(parts: Parts): HardenReport {
       why: search?.why ?? 'given',
     },
     candidates: search?.candidates ?? [],
+    searchedFrom: search?.original ?? null,
     tensors: written.tensors.map(({ name, type, realised }) => ({ name, type, realised })),
     before: before ? measured(before) : null,
     after: after ? measured(after) : null,

@@ -19,13 +19,21 @@ export interface Candidate extends Edit {
   score: number;
   withinBound: boolean;
   /** Short whole answers, for the best few. */
-  validated?: { refused: Record<Role, number>; degenerate: number; score: number };
+  validated?: Validated;
+}
+
+/** Shares of short whole answers to the validation prompts, 0 to 1; 0 without prompts. */
+export interface Validated {
+  refused: Record<Role, number>;
+  degenerate: number;
+  score: number;
 }
 
 export interface SearchResult {
   edit: Edit;
   candidates: Candidate[];
-  baseline: Screening;
+  /** The original model on the same prompts. */
+  original: { screening: Screening; validated: Validated };
   why: string;
 }
 
@@ -48,6 +56,9 @@ const compared = { low: 0.25, aim: 0.5, high: 1 };
 const spending = [0.2, 0.5, 0.9];
 // A strength that is predicted from others is not trusted farther away than this factor.
 const farthest = 2;
+// From the best by first tokens to weaker ones.
+const stepBack = 1.5;
+const mostStepsBack = 2;
 // Two strengths that differ by less than this factor do the same.
 const apart = 1.15;
 
@@ -127,22 +138,29 @@ export async function searchEdit(
       { maxKl, least },
     );
   }
-  for (const candidate of best) {
+  // Answers are what counts, first tokens what a few dozen prompts measure well.
+  const verdict = async (candidate: Candidate): Promise<number> => {
     const after = await apply(candidate, (edit) =>
       evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
     );
-    const share = (role: Role) => shareOf(after, role);
-    candidate.validated = {
-      refused: { harmful: share('harmful'), harmless: share('harmless'), borderline: share('borderline') },
-      degenerate: after.degenerate.share,
-      score: answerScore(after, original),
-    };
+    candidate.validated = validate(after, original);
+    return candidate.score + candidate.validated.score;
+  };
+  let [chosen, highest] = [best[0]!, await verdict(best[0]!)];
+  for (const candidate of best.slice(1)) {
+    const reached = await verdict(candidate);
+    if (reached > highest) [chosen, highest] = [candidate, reached];
   }
-  // Answers are what counts, first tokens what a few dozen prompts measure well.
-  const verdict = ({ score, validated }: Candidate) => score + validated!.score;
-  best.sort((a, b) => verdict(b) - verdict(a));
-  const doingNothing = screeningScore(original.screening, original.screening) + answerScore(original, original);
-  if (settings.strength === null && verdict(best[0]!) <= doingNothing) {
+  // First tokens ask for more strength than answers need: back as long as that is better.
+  for (let step = 0; step < mostStepsBack && settings.strength === null; ++step) {
+    const weaker = await tryOut({ ...editOf(chosen), strength: rounded(chosen.strength / stepBack) }, fine);
+    const reached = await verdict(weaker);
+    if (reached <= highest) break;
+    [chosen, highest] = [weaker, reached];
+  }
+  const originally = { screening: original.screening, validated: validate(original, original) };
+  const doingNothing = screeningScore(original.screening, original.screening) + originally.validated.score;
+  if (settings.strength === null && highest <= doingNothing) {
     throw new RosiError(
       'STRENGTH_NOT_FOUND',
       `none of the ${candidates.length} edits tried makes the model refuse more of the harmful validation prompts than it costs on the others. ` +
@@ -150,12 +168,13 @@ export async function searchEdit(
       { maxKl, tried: candidates.length },
     );
   }
+  const nValidated = candidates.filter(({ validated }) => validated !== undefined).length;
   return {
-    edit: editOf(best[0]!),
+    edit: editOf(chosen),
     candidates,
-    baseline: original.screening,
+    original: originally,
     why:
-      `best whole answers among the ${best.length} best of ${candidates.length} candidates by first token, ` +
+      `best by first tokens and whole answers among ${nValidated} of ${candidates.length} candidates, ` +
       `KL at most ${maxKl}`,
   };
 }
@@ -163,6 +182,15 @@ export async function searchEdit(
 function screeningScore({ refusal }: Screening, baseline: Screening): number {
   const rise = (role: Role) => Math.max(0, refusal[role] - baseline.refusal[role]);
   return refusal.harmful - rise('borderline') - 2 * rise('harmless');
+}
+
+function validate(after: Behaviour, original: Behaviour): Validated {
+  const share = (role: Role) => shareOf(after, role);
+  return {
+    refused: { harmful: share('harmful'), harmless: share('harmless'), borderline: share('borderline') },
+    degenerate: after.degenerate.share,
+    score: answerScore(after, original),
+  };
 }
 
 function answerScore(after: Behaviour, before: Behaviour): number {
@@ -193,7 +221,12 @@ function strengthFor(known: readonly Candidate[], kl: number): number {
     next === undefined ? 2 : (drift(near) - drift(next)) / (Math.log(near.strength) - Math.log(next.strength));
   const power = Number.isFinite(slope) ? Math.min(8, Math.max(1, slope)) : 2;
   const factor = Math.exp((Math.log(kl) - drift(near)) / power);
-  return Number((near.strength * Math.min(farthest, Math.max(1 / farthest, factor))).toPrecision(3));
+  return rounded(near.strength * Math.min(farthest, Math.max(1 / farthest, factor)));
+}
+
+/** Strengths are for people to read, too. */
+function rounded(strength: number): number {
+  return Number(strength.toPrecision(3));
 }
 
 function within(factor: number, a: number, b: number): boolean {

@@ -100,6 +100,10 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
         withinBound: false,
       },
     ],
+    searchedFrom: {
+      screening: { refusal: { harmful: 0.4, harmless: 0.01, borderline: 0.1 }, kl: 0 },
+      validated: { refused: { harmful: 0.5, harmless: 0, borderline: 0.05 }, degenerate: 0, score: 0.5 },
+    },
     tensors: [
       { name: 'blk.3.attn_output.weight', type: 'Q8_0', realised },
       { name: 'blk.3.ffn_down.weight', type: 'Q8_0', realised: { ...realised, gain: 1.002 } },
