@@ -191,8 +191,8 @@ function chooseExamples(pairs: readonly Example[]): Example[] {
   return [...(changed.length > 0 ? changed.slice(0, 3) : one('harmful')), ...one('harmless'), ...one('borderline')];
 }
 
-// Rounding keeps the gain within a thousandth of 1 and what an input along r pushes beside s near zero, except in
-// tensors that are tiny or asked to change by a tenth and more.
+// Rounding keeps the gain within a thousandth of 1, except in tensors that are tiny or asked to change by a tenth and
+// more; what an input along r pushes beside s falls with the size of the tensor and of its steps.
 const gainBounds = { low: 0.99, high: 1.01 };
 const mostOffDirection = 0.1;
 
@@ -202,14 +202,20 @@ function notesOn(report: HardenReport): string[] {
   if (!verified.ok) notes.push('The output does not verify: run `rosi verify` and do not use it.');
   if (!model.hasChatTemplate)
     notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
-  const astray = tensors.filter(
-    ({ realised: { mode, gain, offDirection } }) =>
-      mode !== 'copy' && (gain < gainBounds.low || gain > gainBounds.high || offDirection > mostOffDirection),
-  );
+  const changed = tensors.filter(({ realised }) => realised.mode !== 'copy');
+  const astray = changed.filter(({ realised: { gain } }) => gain < gainBounds.low || gain > gainBounds.high);
   if (astray.length > 0) {
     const named = astray.slice(0, 3).map(({ name, realised }) => `${name} (gain ${realised.gain.toFixed(3)})`);
     notes.push(
       `Rounding kept ${astray.length} of ${tensors.length} tensors from the planned change: ${named.join(', ')}.`,
+    );
+  }
+  const noisy = changed.filter(({ realised }) => realised.offDirection > mostOffDirection);
+  if (noisy.length > 0) {
+    const worst = Math.max(...noisy.map(({ realised }) => realised.offDirection));
+    notes.push(
+      `In ${noisy.length} of ${tensors.length} tensors rounding moves the output beside the direction by more than a tenth of the update, ` +
+        `${worst.toFixed(2)} of it at most: a quantisation with more bits has less of it.`,
     );
   }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {

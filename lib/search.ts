@@ -56,6 +56,9 @@ const compared = { low: 0.25, aim: 0.5, high: 1 };
 const spending = [0.2, 0.5, 0.9];
 // A strength that is predicted from others is not trusted farther away than this factor.
 const farthest = 2;
+// What the sum of both scores must gain to be more than chance: about one prompt in twenty.
+const leastGain = 0.05;
+const hardlyAny = 0.1;
 // From the best by first tokens to weaker ones.
 const stepBack = 1.5;
 const mostStepsBack = 2;
@@ -160,12 +163,16 @@ export async function searchEdit(
   }
   const originally = { screening: original.screening, validated: validate(original, original) };
   const doingNothing = screeningScore(original.screening, original.screening) + originally.validated.score;
-  if (settings.strength === null && highest <= doingNothing) {
+  if (settings.strength === null && highest < doingNothing + leastGain) {
+    const { harmful } = originally.validated.refused;
     throw new RosiError(
       'STRENGTH_NOT_FOUND',
-      `none of the ${candidates.length} edits tried makes the model refuse more of the harmful validation prompts than it costs on the others. ` +
-        'Give more prompts, another rightFactor, or a strength',
-      { maxKl, tried: candidates.length },
+      `none of the ${candidates.length} edits tried gains more refusals of harmful validation prompts than it costs on the others; ` +
+        `the model as it is refuses ${(100 * harmful).toFixed(0)} % of them. ` +
+        (harmful < hardlyAny
+          ? 'A model that hardly refuses has little to amplify: give a system prompt (option system), or take one that was aligned'
+          : 'Give more prompts or a higher maxKl'),
+      { maxKl, tried: candidates.length, refusedBefore: harmful },
     );
   }
   const nValidated = candidates.filter(({ validated }) => validated !== undefined).length;

@@ -164,6 +164,11 @@ describe('makeReport', () => {
     expect(weak('refit')).toMatch(/1 of 1 tensors from the planned change: blk\.2\.ffn_down\.weight \(gain 0\.300\)/u);
     expect(weak('copy')).not.toMatch(/from the planned/u);
   });
+  test('notes rounding that pushes beside the direction', () => {
+    const given = parts(calm, firm);
+    for (const tensor of given.written.tensors) tensor.realised = { ...tensor.realised, gain: 1, offDirection: 0.3 };
+    expect(makeReport(given).notes.join('\n')).toMatch(/In 1 of 1 tensors rounding moves .* 0\.30 of it/u);
+  });
 });
 
 describe('reportSummary', () => {
