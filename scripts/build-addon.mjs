@@ -1,31 +1,31 @@
 // Builds build/Release/rosi.node with the engine's libraries beside it. Incremental; two at once wait for each other.
-//   --cuda        compile the CUDA side (needs nvcc)
-//   --portable    into build/portable, without symbols: for prebuilds
-//   --debug       keep assertions and symbols
+//   --cuda         compile the CUDA kernels as well, into build/cuda; takes nvcc from CUDACXX, else from PATH
+//   --portable     into build/portable, without symbols: for prebuilds
+//   --debug        keep assertions and symbols
+//   --only TARGET  build that target of CMakeLists.txt alone
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { has, layOutEngine, root } from './lay-out-engine.mjs';
+import { parseArgs } from 'node:util';
+import { engineLibraries, has, layOutEngine, root } from './lay-out-engine.mjs';
+import { lock } from './lock.mjs';
 
 const require = createRequire(import.meta.url);
 
-export async function buildAddon({ cuda = false, portable = false, debug = false } = {}) {
-  const unlock = await lock(join(root, 'build', 'lock'));
+/** @returns {Promise<string>} The folder that holds the addon. */
+export async function buildAddon({ cuda = false, portable = false, debug = false, only } = {}) {
+  const onWait = () => console.error('rosi: waiting for another build of this folder');
+  const unlock = await lock(join(root, 'build', 'lock'), { onWait });
   try {
-    for (const tool of ['cmake', process.env.CXX ?? 'c++']) {
-      if (process.platform !== 'win32' && !has(tool)) {
-        throw new Error(
-          `'${tool}' was not found. Building needs CMake 3.21 or later and a C++20 compiler (Debian: apt install cmake g++)`,
-        );
-      }
-    }
+    checkTools(cuda);
     const engine = await layOutEngine();
-    // A portable build leaves alone what others may be running.
-    const out = join(root, 'build', portable ? 'cmake-portable' : 'cmake');
-    const target = join(root, 'build', portable ? 'portable' : 'Release');
+    // Other kinds of build leave alone what someone may be running.
+    const kind = [portable && 'portable', cuda && 'cuda'].filter(Boolean).join('-');
+    const out = join(root, 'build', kind ? `cmake-${kind}` : 'cmake');
+    const target = join(root, 'build', kind || 'Release');
     const config = debug ? 'Debug' : 'Release';
     const options = {
       ROSI_ENGINE_FOLDER: engine,
@@ -36,17 +36,39 @@ export async function buildAddon({ cuda = false, portable = false, debug = false
     };
     configure(out, config, options);
     const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-    run('cmake', ['--build', out, '--config', config, '--parallel', jobs]);
-    return join(target, 'rosi.node');
+    run('cmake', ['--build', out, '--config', config, '--parallel', jobs, ...(only ? ['--target', only] : [])]);
+    if (!only) removeOldEngine(target, engine);
+    return target;
   } finally {
     unlock();
   }
 }
 
+function checkTools(cuda) {
+  const missing = (tool) => process.platform !== 'win32' && !has(tool);
+  for (const tool of ['cmake', process.env.CXX ?? 'c++']) {
+    if (!missing(tool)) continue;
+    throw new Error(
+      `'${tool}' was not found. Building needs CMake 3.21 or later and a C++20 compiler (Debian: apt install cmake g++)`,
+    );
+  }
+  const nvcc = process.env.CUDACXX ?? 'nvcc';
+  if (cuda && missing(nvcc)) {
+    throw new Error(`'${nvcc}' was not found. Set CUDACXX to your nvcc, or to the one that scripts/nvcc.sh installs`);
+  }
+}
+
+/** The engine loads whatever processor variant of it lies in its folder, also one of another version. */
+function removeOldEngine(target, engine) {
+  const present = engineLibraries(join(engine, 'lib'));
+  for (const name of engineLibraries(target)) if (!present.includes(name)) rmSync(join(target, name));
+}
+
 /** Through cmake-js, which knows where Node-API's headers are and how each platform links an addon. Only when something changed. */
 function configure(out, config, options) {
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
-  const stamp = JSON.stringify([config, options, cmakeJs, process.execPath, process.env.CXX]);
+  const environment = ['CXX', 'CXXFLAGS', 'CUDACXX', 'CUDAFLAGS'].map((name) => process.env[name] ?? '');
+  const stamp = JSON.stringify([config, options, cmakeJs, process.execPath, environment]);
   const stampFile = join(out, 'options.json');
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   rmSync(out, { recursive: true, force: true });
@@ -72,39 +94,13 @@ function run(command, args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
 }
 
-/** A folder is made by one process only. Its owner's id tells a lock from the leftover of a killed build. */
-async function lock(folder) {
-  mkdirSync(join(folder, '..'), { recursive: true });
-  for (let told = false; ; told = true) {
-    try {
-      mkdirSync(folder);
-      writeFileSync(join(folder, 'pid'), String(process.pid));
-      return () => rmSync(folder, { recursive: true, force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (!alive(folder)) rmSync(folder, { recursive: true, force: true });
-    else if (!told) console.error('rosi: waiting for another build of this folder');
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
-
-function alive(folder) {
-  try {
-    process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), 0);
-    return true;
-  } catch (error) {
-    return error.code !== 'ESRCH'; // ENOENT: just made, its id not yet written
-  }
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const known = ['--cuda', '--portable', '--debug'];
-  const unknown = process.argv.slice(2).find((flag) => !known.includes(flag));
-  if (unknown) throw new Error(`unknown option ${unknown}; known: ${known.join(' ')}`);
-  const flags = Object.fromEntries(known.map((flag) => [flag.slice(2), process.argv.includes(flag)]));
+  const flag = { type: 'boolean', default: false };
   try {
-    console.error(`rosi: built ${await buildAddon(flags)}`);
+    const { values } = parseArgs({
+      options: { cuda: flag, portable: flag, debug: flag, only: { type: 'string' } },
+    });
+    console.error(`rosi: built ${values.only ?? 'rosi.node'} for ${await buildAddon(values)}`);
   } catch (error) {
     console.error(`rosi: the addon was not built: ${error.message}`);
     process.exitCode = 1;

@@ -1,5 +1,6 @@
 // Hardens the tiny chat model of the tests and shows what it answers before and after.
 //   npm run demo [uncensored]
+// Fails when harmful requests are refused no more often than before.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -37,6 +38,10 @@ try {
   console.log(reportSummary(report));
   for (const example of report.examples) {
     console.log(`\n${example.role}: ${example.prompt}\n  before: ${example.before}\n  after:  ${example.after}`);
+  }
+  if (!(report.after.harmRefusal.share > report.before.harmRefusal.share)) {
+    console.error('\nharmful requests are refused no more often than before: please report it');
+    process.exitCode = 1;
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,10 @@
-// npm's install step: nothing to do where a prebuilt or built binary loads, else build it from source.
+// npm's install step. An installed package builds only where its prebuilt binary does not load. A checkout always builds:
+// its sources may be newer than the binary, and a build without changes takes a second.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { root } from './lay-out-engine.mjs';
+import { join } from 'node:path';
 import { buildAddon } from './build-addon.mjs';
+import { root } from './lay-out-engine.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -15,4 +18,5 @@ function loads() {
   }
 }
 
-if (!loads()) await buildAddon();
+const isCheckout = existsSync(join(root, 'lib', 'index.ts')); // the package has dist/ alone
+if (isCheckout || !loads()) await buildAddon();

@@ -1,6 +1,7 @@
 // Brings llama.cpp, the engine, into build/engine/<version>/: include/ and lib/. Version and integrity: engine.json.
 //   ROSI_ENGINE=source        compiles the libraries from the source bundle, for this machine's processor
 //   ROSI_ENGINE_VARIANTS=all  with the above: one library for each kind of processor, as the packages have them
+//   --configure               only checks that the sources can be fetched, unpacked and configured: a minute, not ten
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -14,7 +15,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { x as extract } from 'tar';
@@ -28,10 +29,26 @@ const HEADER = /^(include\/llama[^/]*\.h|ggml\/include\/[^/]+\.h|src\/llama-ext\
 /** The engine itself and its processor variants, without the other tools that the packages hold. */
 const LIBRARY = /^(lib)?(llama|ggml)(?!-common)[^/]*\.(so|dylib|dll|lib|metallib|metal)$/;
 
+/** Names of the engine's libraries in a folder. */
+export function engineLibraries(folder) {
+  return existsSync(folder) ? readdirSync(folder).filter((name) => LIBRARY.test(name)) : [];
+}
+
 /** What the packages are named after: they are built for glibc. */
 export function platform() {
   const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
   return `${process.platform}-${process.arch}${musl ? '-musl' : ''}`;
+}
+
+/** Does what a compilation begins with, in a folder of its own that is gone afterwards. */
+async function checkSource() {
+  const work = mkdtempSync(join(tmpdir(), 'rosi-engine-'));
+  try {
+    await unpack(engine.source, work, (path) => path === engine.source.bundle);
+    configure(join(work, engine.source.bundle), work, process.env.ROSI_ENGINE_VARIANTS === 'all');
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 /** @returns {Promise<string>} The folder that holds include/ and lib/. Does nothing when it is already complete. */
@@ -59,7 +76,7 @@ export async function layOutEngine({ log = console.error } = {}) {
     if (fromSource) {
       const built = compile(bundle, variants, log);
       mkdirSync(join(work, 'lib'), { recursive: true });
-      for (const name of readdirSync(built).filter((name) => LIBRARY.test(name))) {
+      for (const name of engineLibraries(built)) {
         cpSync(join(built, name), join(work, 'lib', name), { dereference: true });
       }
     } else {
@@ -112,7 +129,17 @@ async function unpack({ package: name, version, integrity }, cwd, filter) {
 
 /** Compiles libllama and libggml as the packages do: shared, processor variants loaded at run time. Returns their folder. */
 function compile(bundle, variants, log) {
+  log(`rosi: compiling llama.cpp ${engine.version}`);
   const work = join(root, 'build', 'engine', `${engine.version}-compile${variants ? '-variants' : ''}`);
+  const out = configure(bundle, work, variants);
+  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
+  // Output of tools goes to stderr: stdout belongs to whoever called npm.
+  execFileSync('cmake', ['--build', out, '--config', 'Release', '--parallel', jobs], { stdio: ['ignore', 2, 2] });
+  return join(out, 'bin');
+}
+
+/** Unpacks the sources below `work`, once, and configures them. Returns the build folder. */
+function configure(bundle, work, variants) {
   const source = join(work, 'source');
   if (!existsSync(join(work, 'complete'))) {
     for (const [path, { bytes, executable }] of readBundle(bundle, engine.source.commit)) {
@@ -129,7 +156,7 @@ function compile(bundle, variants, log) {
     CMAKE_PLATFORM_NO_VERSIONED_SONAME: 'ON', // one file each: npm packages can't hold links
     CMAKE_BUILD_WITH_INSTALL_RPATH: 'ON',
     CMAKE_INSTALL_RPATH: process.platform === 'darwin' ? '@loader_path' : '$ORIGIN',
-    GGML_BACKEND_DL: 'ON',
+    GGML_BACKEND_DL: variants ? 'ON' : 'OFF', // ggml has no native variant to load at run time
     GGML_NATIVE: variants ? 'OFF' : 'ON',
     GGML_CPU_ALL_VARIANTS: variants ? 'ON' : 'OFF',
     GGML_OPENMP: 'OFF', // the packages have none, and libgomp may be missing where the addon runs
@@ -138,15 +165,10 @@ function compile(bundle, variants, log) {
     GGML_CCACHE: 'OFF',
   };
   const defines = Object.entries(options).map(([name, value]) => `-D${name}=${value}`);
-  log(`rosi: compiling llama.cpp ${engine.version}`);
   execFileSync('cmake', ['-S', source, '-B', out, ...ninja, ...off, ...defines], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-  execFileSync('cmake', ['--build', out, '--config', 'Release', '--parallel', jobs], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  return join(out, 'bin');
+  return out;
 }
 
 export function has(command) {
@@ -163,4 +185,7 @@ function write(path, content, mode = 0o644) {
   writeFileSync(path, content, { mode });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(await layOutEngine());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === '--configure') await checkSource();
+  else console.log(await layOutEngine());
+}

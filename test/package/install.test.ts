@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -89,7 +88,21 @@ test('npx rosi --help', () => {
 });
 
 test('the command hardens a model', () => {
-  output('npx', ['rosi', 'harden', 'model.gguf', '-o', 'hard.gguf', '--quiet']);
-  expect(statSync(join(app, 'hard.gguf')).size).toBeGreaterThan(1e6);
-  expect(existsSync(join(app, 'hard.gguf.partial'))).toBe(false);
+  const given = ['--layer', '3', '--strength', '2', '--no-evaluate', '--threads', '1']; // without a search: seconds
+  const report = JSON.parse(
+    output('npx', ['rosi', 'harden', 'model.gguf', '-o', 'hard.gguf', '--quiet', '--json', ...given]),
+  );
+  expect(report.verified).toMatchObject({ ok: true, sourceMatches: true, unplannedDifferences: [] });
+  expect(report.tensors.length).toBeGreaterThan(0);
+  const verified = JSON.parse(output('npx', ['rosi', 'verify', 'model.gguf', 'hard.gguf', '--quiet', '--json']));
+  expect(verified).toMatchObject({ ok: true, checksumOk: true });
+  for (const { changedBytes } of verified.tensors) expect(changedBytes).toBeGreaterThan(0);
+  expect(verified.tensors).toHaveLength(report.tensors.length);
+  expect(readdirSync(app).filter((name) => name.includes('.partial'))).toEqual([]);
+});
+
+test('a model that rosi did not write does not verify, and the command says so', () => {
+  const { status, stderr } = run('npx', ['rosi', 'verify', 'model.gguf', '--quiet']);
+  expect(status).toBe(9);
+  expect(stderr).toContain('RECORD_MISSING');
 });
