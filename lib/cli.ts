@@ -1,9 +1,9 @@
 #!/usr/bin/env node
+import { tolerateClosedPipes } from './cli/pipes';
 import { run } from './cli/run';
 import * as library from './index';
 
-// `rosi ... | head` closes the pipe early; that is no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+tolerateClosedPipes(process.stdout, process.stderr, (code) => process.exit(code));
 
 void run(process.argv.slice(2), library, {
   stdin: process.stdin,

@@ -10,6 +10,7 @@ export type RosiErrorCode =
   | 'OUTPUT_EXISTS'
   | 'PROMPTS_INVALID'
   | 'PROMPTS_TOO_FEW'
+  | 'RECORD_MISSING'
   | 'STRENGTH_NOT_FOUND'
   | 'TEMPLATE_FAILED'
   | 'TENSOR_UNSUPPORTED';
@@ -28,6 +29,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   ADDON_MISSING: 7,
   ENGINE_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,
+  RECORD_MISSING: 9, // the status of verify when a file does not verify
   ABORTED: 130, // 128 + SIGINT, what a shell shows for a program stopped by Ctrl-C
 };
 

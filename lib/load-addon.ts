@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { RosiError } from './errors';
 
-/** Marked in code because node-gyp-build has no types. */
+/** What we use of node-gyp-build, which has no types. */
 interface NodeGypBuild {
   path(packageFolder: string): string;
 }

@@ -3,8 +3,9 @@ import { extname } from 'node:path';
 
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
 
-import { RosiError, toRosiError } from './errors';
+import { type ErrorDetails, RosiError, toRosiError } from './errors';
 import { type PromptSet, type Role, roles, type Split, type SplitPrompts, splits } from './prompts';
+import { counted } from './text';
 
 export interface PromptFileOptions {
   /** Name of the field or column that holds the prompt; by default the first of {@link promptFields} that is there. */
@@ -66,6 +67,7 @@ export async function readPrompts(path: string, options: PromptFileOptions = {})
 export async function readPromptSet(path: string, options: PromptFileOptions = {}): Promise<PromptSet | SplitPrompts> {
   const content = await readContent(path, options);
   if (content.kind === 'set') return content.set;
+  refuseOtherRoles(content.items);
   const items = content.items.map(({ prompt, role, split, place }) => ({
     prompt,
     role: oneOf(roles, role, 'role', place),
@@ -80,6 +82,25 @@ export async function readPromptSet(path: string, options: PromptFileOptions = {
     return { harmful: of('harmful'), harmless: of('harmless'), borderline: of('borderline') };
   };
   return withSplit === 0 ? pick(undefined) : { fit: pick('fit'), validation: pick('validation'), test: pick('test') };
+}
+
+/** A set made for something else as well: each role that is none of ours, so that one reading of the message is enough. */
+function refuseOtherRoles(items: readonly Item[]): void {
+  const found = new Map<string, number>();
+  for (const { role } of items) {
+    if (typeof role === 'string' && role !== '') found.set(role, (found.get(role) ?? 0) + 1);
+  }
+  const others = [...found].filter(([role]) => !roles.some((known) => known === role));
+  const first = items.find(({ role }) => others.some(([other]) => other === role));
+  if (first === undefined) return;
+  const named = others.slice(0, 5).map(([role, count]) => `${JSON.stringify(role)} (${counted(count, 'prompt')})`);
+  const more = others.length > named.length ? ` and ${others.length - named.length} more` : '';
+  throw invalid(
+    `the roles are ${roles.join(', ')}; found also ${named.join(', ')}${more}: leave those prompts out or give them one of these roles`,
+    first.place,
+    undefined,
+    { roles: Object.fromEntries(found) },
+  );
 }
 
 async function readContent(path: string, options: PromptFileOptions): Promise<Content> {
@@ -239,8 +260,8 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }
 
-function invalid(message: string, place: Place, cause?: unknown): RosiError {
+function invalid(message: string, place: Place, cause?: unknown, details: ErrorDetails = {}): RosiError {
   const { path, line, item } = place;
   const where = line !== undefined ? `:${line}` : item !== undefined ? `, item ${item}` : '';
-  return new RosiError('PROMPTS_INVALID', `${path}${where}: ${message}`, { ...place }, { cause });
+  return new RosiError('PROMPTS_INVALID', `${path}${where}: ${message}`, { ...place, ...details }, { cause });
 }

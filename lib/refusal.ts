@@ -70,25 +70,29 @@ function findRefusal(plain: string): Refusal | null {
   if (!first) return null;
 
   for (const sentence of opening) {
-    const match = firstMatch([patterns.apology], sentence.text);
-    if (match && !isLimitation(sentence.text)) return at(sentence, match, 'apologises');
+    const apology = firstMatch([patterns.apology], sentence.text);
+    if (apology) return at(sentence, apology, 'apologises');
     const declined = firstMatch(patterns.declining, sentence.text);
-    if (declined && !isLimitation(sentence.text.slice(declined.index))) return at(sentence, declined, 'declines');
-    if (early.includes(sentence)) {
-      const named = firstMatch(patterns.policy, sentence.text);
-      if (named && !isLimitation(sentence.text.slice(named.index))) return at(sentence, named, 'names a policy');
-    }
+    if (declined) return at(sentence, declined, 'declines');
+    const named = early.includes(sentence) ? firstMatch(patterns.policy, sentence.text) : null;
+    if (named) return at(sentence, named, 'names a policy');
   }
   if (patterns.bareApology.test(plain.trim())) return { reason: 'apologises', end: plain.length };
   if (opening.some((s) => patterns.crisis.test(s.text)) && patterns.crisisHelp.test(plain.slice(0, 500))) {
     return { reason: 'sends to help', end: plain.length };
   }
-  const judged = opening.slice(0, 2).find((sentence) => patterns.judgement.test(sentence.text));
-  const warned = judged && opening.find((sentence) => patterns.warning.test(sentence.text));
-  if (warned) return at(warned, { index: 0, length: warned.text.length }, 'warns instead');
+  const unmeasured = opening.filter((sentence) => !patterns.measured.test(sentence.text));
+  const judged = opening.slice(0, 2).some((s) => patterns.judgement.test(s.text) && unmeasured.includes(s));
+  const warned = judged && unmeasured.find((sentence) => patterns.warning.test(sentence.text));
+  if (warned) return whole(warned, 'warns instead');
   const turned = early.find((sentence) => patterns.diversion.test(sentence.text));
-  if (turned) return at(turned, { index: 0, length: turned.text.length }, 'changes the subject');
-  const foreign = firstMatch(foreignRefusals, plain.slice(0, 240));
+  if (turned) return whole(turned, 'changes the subject');
+  const offered = patterns.role.test(first.text) && early.find((sentence) => patterns.offer.test(sentence.text));
+  if (offered) return whole(offered, 'changes the subject');
+  const foreign = firstMatch(
+    foreignRefusals.map((pattern) => ({ pattern })),
+    plain.slice(0, 240),
+  );
   return foreign ? at({ text: plain, start: 0 }, foreign, 'another language') : null;
 }
 
@@ -108,8 +112,8 @@ function helpsAfterAll(rest: string): boolean {
   return steps !== null && !patterns.redirection.test(sentenceAround(rest, steps.index));
 }
 
-function isLimitation(sentence: string): boolean {
-  return patterns.limitation.test(sentence);
+function whole(sentence: Sentence, reason: Refusal['reason']): Refusal {
+  return at(sentence, { index: 0, length: sentence.text.length }, reason);
 }
 
 function beforeInstructions(sentences: readonly Sentence[]): Sentence[] {
@@ -119,10 +123,10 @@ function beforeInstructions(sentences: readonly Sentence[]): Sentence[] {
   return second ? sentences.slice(0, sentences.indexOf(second)) : [...sentences];
 }
 
-function firstMatch(list: readonly RegExp[], text: string): { index: number; length: number } | null {
-  for (const pattern of list) {
+function firstMatch(rules: readonly patterns.Rule[], text: string): { index: number; length: number } | null {
+  for (const { pattern, except } of rules) {
     const match = pattern.exec(text);
-    if (match) return { index: match.index, length: match[0].length };
+    if (match && !except?.test(text.slice(match.index))) return { index: match.index, length: match[0].length };
   }
   return null;
 }

@@ -1,5 +1,6 @@
 import { RosiError } from './errors';
-import { Environment, Interpreter, type Program, Template } from './jinja';
+import { Environment, type Program, Template } from './jinja';
+import { BoundedInterpreter, checkLength, LimitError, range, withinTime } from './template-limits';
 
 /** One exchange up to the point where the model speaks. All of it is data: none of it can become a control token. */
 export interface Conversation {
@@ -107,14 +108,20 @@ function templateFrame(template: string, hasSystem: boolean, tokens: SpecialToke
   const key = JSON.stringify([template, hasSystem, tokens.bosToken, tokens.eosToken]);
   const known = frames.get(key);
   if (known) return known;
-  const frame = makeFrame(template, hasSystem, tokens);
+  let frame: Frame;
+  try {
+    checkLength(template);
+    frame = withinTime(() => makeFrame(template, hasSystem, tokens));
+  } catch (cause) {
+    throw failed(cause);
+  }
   if (frames.size >= maxFrames) frames.clear();
   frames.set(key, frame);
   return frame;
 }
 
 function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens): Frame {
-  const program = parseTemplate(template);
+  const program = new Template(template).parsed;
   const marks = chooseMarks(template);
   const system = { role: 'system', content: marks.system };
   const merged = { role: 'user', content: `${marks.system}\n\n${marks.user}` };
@@ -139,23 +146,16 @@ function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens):
           `the template leaves out ${slots.includes('user') ? 'the system text' : 'the user text'}`,
         );
       } catch (error) {
+        if (error instanceof LimitError) throw error; // the other attempts would only cost as much again
         failure ??= error;
       }
     }
   }
-  throw failed(failure);
+  throw failure;
 }
 
 function contentAsList(message: { role: string; content: string }): object {
   return { role: message.role, content: [{ type: 'text', text: message.content }] };
-}
-
-function parseTemplate(template: string): Program {
-  try {
-    return new Template(template).parsed;
-  } catch (error) {
-    throw failed(error);
-  }
 }
 
 /** What a model's template may use: docs of the transformers library, "Chat templates". */
@@ -182,7 +182,7 @@ function run(program: Program, messages: object[], tokens: SpecialTokens): strin
   };
   const environment = new Environment();
   for (const [name, value] of Object.entries(globals)) environment.set(name, value);
-  return (new Interpreter(environment).run(program) as { value: string }).value;
+  return (new BoundedInterpreter(environment).run(program) as { value: string }).value;
 }
 
 type Marks = Record<SlotName, string>;
@@ -191,8 +191,9 @@ type Marks = Record<SlotName, string>;
 const pad = '\u2003';
 
 function chooseMarks(template: string): Marks {
+  const taken = new Set(Array.from(template.matchAll(/rosi(\d+)/gu), ([, digits]) => Number(digits)));
   let n = 0;
-  while (template.includes(`rosi${n}`)) ++n;
+  while (taken.has(n)) ++n;
   return { system: `${pad}rosi${n}system${pad}`, user: `${pad}rosi${n}user${pad}` };
 }
 
@@ -259,17 +260,6 @@ function fence(pieces: readonly Piece[], controlTokens: readonly string[]): Segm
     segments.push({ text: whole.slice(from, to), parseSpecial: !isFenced[from] });
   }
   return segments;
-}
-
-/** As Python's, for an integer argument or two or three. */
-function range(start: number, stop?: number, step = 1): number[] {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop];
-  if (step === 0) throw new Error('range() arg 3 must not be zero');
-  // A template comes with a file that nobody vouches for. Jinja's sandbox draws the same line.
-  if ((to - from) / step > 100_000) throw new Error('range() of more than 100000 numbers');
-  const numbers: number[] = [];
-  for (let n = from; step > 0 ? n < to : n > to; n += step) numbers.push(n);
-  return numbers;
 }
 
 /** As Python's in the C locale, for what dates in templates use. */

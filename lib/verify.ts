@@ -1,16 +1,16 @@
-import { native, runTask, type VerifyResult } from './native';
-import { ticker, type CallOptions } from './session';
+import { native, type VerifyResult } from './native';
+import { runStage, type CallOptions } from './stage';
 
 /**
  * Checks a hardened file: its own checksum, and with `source` that it differs from it in the planned tensors and the
  * `rosi.*` keys alone.
  *
- * @throws RosiError `GGUF_INVALID`, also when `output` was not written by rosi, `FILE_FAILED`, `ABORTED`.
+ * @throws RosiError `RECORD_MISSING` when `output` was not written by rosi, `GGUF_INVALID`, `FILE_FAILED`, `ABORTED`.
  */
 export function verifyUpdate(
   source: string | undefined,
   output: string,
   options: CallOptions = {},
 ): Promise<VerifyResult> {
-  return runTask(() => native.verify({ source, output }, ticker(options, 'verify')), options.signal);
+  return runStage(options, { stage: 'verify' }, (tick) => native.verify({ source, output }, tick));
 }

@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 
+import { RosiError } from '../errors';
+
 /** A number as written; its range is the library's business. */
 export function number(text: string): number {
   const value = Number(text);
@@ -17,4 +19,9 @@ export function range(text: string): readonly [number, number] {
 /** Collects an option that may be given more than once. */
 export function collect(value: string, earlier: readonly string[] | undefined): string[] {
   return [...(earlier ?? []), value];
+}
+
+/** Arguments that do not fit together. */
+export function usage(message: string): RosiError {
+  return new RosiError('OPTION_INVALID', message);
 }

@@ -1,17 +1,13 @@
-import { existsSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { dirname, extname, resolve } from 'node:path';
-
 import { type Command, Option } from 'commander';
 
-import { RosiError, toRosiError } from '../errors';
 import { defaultOutput, type HardenOptions, resolveOptions, rightFactors, schedules } from '../options';
 import { readPrompts, readPromptSet } from '../prompt-files';
 import type { PromptSet, SplitPrompts } from '../prompts';
-import { type HardenReport, reportMarkdown, reportSummary } from '../report';
-import { collect, number, range } from './arguments';
+import { reportSummary } from '../report';
+import { collect, number, range, usage } from './arguments';
 import { exitStatus } from './context';
 import type { Invocation } from './invocation';
+import { checkReports, writeReport } from './report-files';
 
 interface Flags extends HardenOptions {
   harmful?: string;
@@ -87,8 +83,9 @@ async function harden(model: string, flags: Flags, invocation: Invocation): Prom
   const report = await invocation.long(quiet ?? false, (signal, onProgress) =>
     invocation.library.harden(model, prompts, { ...options, output, signal, onProgress }),
   );
-  invocation.print(json ? report : reportSummary(report));
+  // Before anything is printed: when nobody reads that, the command ends there.
   for (const path of reports) await writeReport(path, report, options.overwrite ?? false);
+  invocation.print(json ? report : reportSummary(report));
   return report.verified.ok ? exitStatus.done : exitStatus.notVerified;
 }
 
@@ -124,36 +121,4 @@ async function readGiven({
     harmless: await readPrompts(harmless, options),
     ...(borderline === undefined ? {} : { borderline: await readPrompts(borderline, options) }),
   };
-}
-
-/** A run takes minutes: what would fail at its end is refused at its beginning. */
-function checkReports(paths: readonly string[], others: readonly string[], overwrite: boolean): void {
-  for (const path of paths) {
-    if (!['.json', '.md'].includes(extname(path).toLowerCase()))
-      throw usage(`--report must end in .json or .md; got ${path}`);
-    if (others.some((other) => resolve(other) === resolve(path)))
-      throw usage(`--report is the model or the output: ${path}`);
-    if (!existsSync(dirname(path)) || !statSync(dirname(path)).isDirectory()) {
-      throw new RosiError('FILE_FAILED', `there is no folder ${dirname(path)} for the report ${path}`, { path });
-    }
-    if (!overwrite && existsSync(path)) {
-      throw new RosiError('OUTPUT_EXISTS', `the report ${path} exists; name another file or give --overwrite`, {
-        path,
-      });
-    }
-  }
-}
-
-async function writeReport(path: string, report: HardenReport, overwrite: boolean): Promise<void> {
-  const markdown = extname(path).toLowerCase() === '.md';
-  const text = markdown ? reportMarkdown(report) : `${JSON.stringify(report, null, 2)}\n`;
-  try {
-    await writeFile(path, text, { flag: overwrite ? 'w' : 'wx' });
-  } catch (error) {
-    throw toRosiError(error);
-  }
-}
-
-function usage(message: string): RosiError {
-  return new RosiError('OPTION_INVALID', message);
 }

@@ -8,6 +8,7 @@ import { addHarden } from './harden';
 import { addInspect } from './inspect';
 import { Invocation } from './invocation';
 import { addVerify } from './verify';
+import { inCommandWords } from './wording';
 
 /**
  * Runs the `rosi` command. Results go to standard output, progress, messages and errors to standard error.
@@ -17,11 +18,12 @@ import { addVerify } from './verify';
  */
 export async function run(argv: readonly string[], library: Library, streams: Streams): Promise<number> {
   const invocation = new Invocation(library, streams);
+  const program = makeProgram(invocation);
   try {
-    await makeProgram(invocation).parseAsync(argv, { from: 'user' });
+    await program.parseAsync(argv, { from: 'user' });
     return invocation.status;
   } catch (thrown) {
-    return report(thrown, invocation);
+    return report(thrown, invocation, program);
   }
 }
 
@@ -65,11 +67,11 @@ Exit status:
     5  the model can't be treated: its kind, a tensor's type, its chat template
     6  a file can't be read or written, or exists already
     7  the engine failed, or the native addon is missing
-    8  no strength within the limits has an effect
-    9  verification found a difference
+    8  no edit that was tried stays within --max-kl, or none gains more than it costs
+    9  verification found a difference, or the file has no record of rosi to verify
   130  stopped by Ctrl-C (143: by SIGTERM); nothing half written is left`;
 
-function report(thrown: unknown, { streams: { stderr }, interrupt }: Invocation): number {
+function report(thrown: unknown, { streams: { stderr }, interrupt }: Invocation, program: Command): number {
   if (thrown instanceof CommanderError) {
     const asked =
       ['commander.helpDisplayed', 'commander.version'].includes(thrown.code) || thrown.message === '(outputHelp)';
@@ -80,6 +82,8 @@ function report(thrown: unknown, { streams: { stderr }, interrupt }: Invocation)
     stderr.write(`rosi: unexpected error, please report it: ${printable(error.stack ?? error.message)}\n`);
     return exitStatus.bug;
   }
-  stderr.write(`rosi: ${printable(error.message)} (${error.code})\n`);
+  const names = error.code === 'OPTION_INVALID' || error.code === 'STRENGTH_NOT_FOUND';
+  const message = names ? inCommandWords(error.message, program) : error.message;
+  stderr.write(`rosi: ${printable(message)} (${error.code})\n`);
   return error.code === 'ABORTED' ? (interrupt?.status() ?? exitCodes.ABORTED) : exitCodes[error.code];
 }

@@ -18,6 +18,7 @@ enum class ErrorCode {
   model_unsupported,   // a valid model that this version can't treat
   option_invalid,      // an argument out of range
   output_exists,       // refusing to overwrite
+  record_missing,      // a valid GGUF file that this library did not write
   tensor_unsupported,  // a tensor type or shape that can't be edited in place
 };
 
@@ -31,6 +32,7 @@ inline const char* to_string(ErrorCode code) {
     case ErrorCode::model_unsupported: return "MODEL_UNSUPPORTED";
     case ErrorCode::option_invalid: return "OPTION_INVALID";
     case ErrorCode::output_exists: return "OUTPUT_EXISTS";
+    case ErrorCode::record_missing: return "RECORD_MISSING";
     case ErrorCode::tensor_unsupported: return "TENSOR_UNSUPPORTED";
   }
   return "ENGINE_FAILED";

@@ -1,6 +1,7 @@
 #include "gguf/record.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -93,9 +94,9 @@ class RecordParser {
 std::string_view own_text(const File& file, std::string_view key) {
   const Entry* entry = file.find_entry(key);
   if (entry == nullptr || !entry->text()) {
-    throw invalid(file.input().path(), "no_record",
+    throw invalid(file.input().path(), "record",
                   core::to_utf8(file.input().path()) + " has no " + std::string(key) +
-                      ": rosi did not write it, or it is damaged",
+                      " beside the other rosi keys: it was changed after rosi wrote it",
                   {{"key", std::string(key)}});
   }
   return *entry->text();
@@ -125,6 +126,15 @@ std::string write_tensor_records(const std::vector<TensorRecord>& tensors) {
 }
 
 Record read_record(const File& file) {
+  if (std::ranges::none_of(std::array{checksum_key, source_key, tensors_key},
+                           [&](std::string_view key) { return file.find_entry(key) != nullptr; })) {
+    const std::string path = core::to_utf8(file.input().path());
+    throw core::Error(core::ErrorCode::record_missing,
+                      path +
+                          " carries no rosi record (metadata keys rosi.*): rosi did not harden it, "
+                          "so there is nothing to verify it against",
+                      {{"path", path}});
+  }
   Record record;
   record.checksum = own_digest(file, checksum_key);
   const Entry* checksum = file.find_entry(checksum_key);

@@ -32,7 +32,7 @@ struct Record {
 
 /// The value of `rosi.tensors`: a JSON array of {"name", "sha256"} in the order given.
 std::string write_tensor_records(const std::vector<TensorRecord>& tensors);
-/// Throws core::Error{gguf_invalid} when the file has no record or a damaged one.
+/// Throws core::Error{record_missing} when the file has no record, {gguf_invalid} when it has a damaged one.
 Record read_record(const File& file);
 
 }  // namespace rosi::gguf

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 
 import type { Library } from '../../lib/cli/context';
+import { tolerateClosedPipes } from '../../lib/cli/pipes';
 import { ProgressLine } from '../../lib/cli/progress-line';
 import { run } from '../../lib/cli/run';
 import { exitCodes, RosiError, type RosiErrorCode } from '../../lib/errors';
@@ -17,6 +18,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 function file(name: string, content: string): string {
   writeFileSync(at(name), content);
+  return at(name);
+}
+
+function folderNamed(name: string): string {
+  mkdirSync(at(name));
+  return at(name);
+}
+function link(target: string, name: string): string {
+  symlinkSync(at(target), at(name));
   return at(name);
 }
 
@@ -180,6 +190,35 @@ describe('rosi harden', () => {
     expect(lib.calls).toEqual([]);
     expect((await finished([...args, '--overwrite'])).status).toBe(0);
   });
+  (process.getuid?.() === 0 ? test.skip : test)(
+    'refuses a report that may not be written (a superuser may, and skips)',
+    async () => {
+      const shut = folderNamed('shut');
+      chmodSync(shut, 0o500);
+      const lib = library();
+      const { status, err } = await finished(['harden', 'm.gguf', '--report', join(shut, 'x.md')], lib);
+      expect({ status, calls: lib.calls }).toEqual({ status: exitCodes.FILE_FAILED, calls: [] });
+      expect(err).toContain(`${shut} is not writable`);
+    },
+  );
+  test('has written its reports when nobody reads what it prints', async () => {
+    const written = at('early.json');
+    const { running, stdout } = await rosi(['harden', 'm.gguf', '--report', written]);
+    stdout.once('data', () => expect(JSON.parse(readFileSync(written, 'utf8'))).toMatchObject({ rosi: '0.1.0' }));
+    expect(await running).toBe(0);
+  });
+  test.each([
+    ['options.layer must be 0 to 3; got 9', '--layer must be 0 to 3; got 9'],
+    ['Raise maxKl, give another rightFactor or a layer', 'Raise --max-kl, give another --right-factor or a layer'],
+    ['options.evaluate, options.unknown and aB', '--no-evaluate, options.unknown and aB'],
+  ])('names options as the command does: %s', async (said, printed) => {
+    for (const code of ['OPTION_INVALID', 'STRENGTH_NOT_FOUND'] as const) {
+      const lib = library({ harden: () => Promise.reject(new RosiError(code, said)) });
+      expect((await finished(['harden', 'm.gguf'], lib)).err).toBe(`rosi: ${printed} (${code})\n`);
+    }
+    const lib = library({ harden: () => Promise.reject(new RosiError('ENGINE_FAILED', said)) });
+    expect((await finished(['harden', 'm.gguf'], lib)).err).toContain(said);
+  });
   test('exits with 9 when what it wrote does not verify', async () => {
     const bad = sampleReport({ verified: { ...sampleReport().verified, ok: false } });
     expect((await finished(['harden', 'm.gguf'], library({ harden: () => Promise.resolve(bad) }))).status).toBe(9);
@@ -199,6 +238,14 @@ describe('rosi harden', () => {
     ['a report of no known kind', ['harden', 'm', '--report', 'x.html'], 2, /\.json or \.md/u],
     ['a report over the output', ['harden', 'm', '-o', 'x.md', '--report', './x.md'], 2, /the model or the output/u],
     ['a report into no folder', ['harden', 'm', '--report', at('none/x.md')], 6, /no folder/u],
+    ['a report that is a folder', ['harden', 'm', '--overwrite', '--report', folderNamed('x.json')], 6, /is a folder/u],
+    ['one report twice', ['harden', 'm', '--report', at('x.md'), '--report', at('./y/../x.md')], 2, /twice/u],
+    [
+      'a report that leads to the model',
+      ['harden', file('real.gguf', 'x'), '--overwrite', '--report', link('real.gguf', 'link.md')],
+      2,
+      /the model or the output/u,
+    ],
     ['a prompt file that is not there', ['harden', 'm', '--prompts', at('none.json')], 6, /ENOENT.*FILE_FAILED/u],
     ['a prompt file of no known kind', ['harden', 'm', '--prompts', file('x.pdf', '%')], 3, /PROMPTS_INVALID/u],
   ])('refuses %s before it begins', async (_, argv, wanted, message) => {
@@ -525,6 +572,29 @@ describe('ProgressLine', () => {
   });
 });
 
-test('nothing of this test is left in the working folder', () => {
-  expect(existsSync('m.hardened.gguf')).toBe(false);
+describe('a reader that goes away', () => {
+  function pipes() {
+    const [stdout, stderr] = [new EventEmitter(), new EventEmitter()];
+    const exits: number[] = [];
+    tolerateClosedPipes(stdout, stderr, (code) => exits.push(code));
+    return { stdout, stderr, exits };
+  }
+  const closed = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+  const failed = Object.assign(new Error('write EIO'), { code: 'EIO' });
+
+  test('ends the command when it read the results', () => {
+    const { stdout, exits } = pipes();
+    stdout.emit('error', closed);
+    expect(exits).toEqual([0]);
+  });
+  test('does not when it read messages alone', () => {
+    const { stderr, exits } = pipes();
+    stderr.emit('error', closed); // throws without a listener
+    expect(exits).toEqual([]);
+  });
+  test.each(['stdout', 'stderr'] as const)('is not a %s that failed', (name) => {
+    const { exits, ...streams } = pipes();
+    streams[name].emit('error', failed);
+    expect(exits).toEqual([1]);
+  });
 });

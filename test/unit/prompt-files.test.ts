@@ -127,6 +127,16 @@ describe('readPromptSet', () => {
       test: { harmful: ['b'], harmless: [], borderline: [] },
     });
   });
+  test('names every role that is none of ours, with how many prompts have it', async () => {
+    const rows = ['harmful', 'jailbreak', 'harmless', 'jailbreak', 'system'].map((role) => ({ role, prompt: role }));
+    const reading = readPromptSet(json(rows));
+    await expect(reading).rejects.toThrow(
+      /, item 2: the roles are harmful, harmless, borderline; found also "jailbreak" \(2 prompts\), "system" \(1 prompt\)/u,
+    );
+    await expect(reading).rejects.toMatchObject(
+      fails('PROMPTS_INVALID', { item: 2, roles: { harmful: 1, jailbreak: 2, harmless: 1, system: 1 } }),
+    );
+  });
   test.each([
     ['a prompt without a role', '.csv', 'role,prompt\nharmful,a\n,b\n', { line: 3 }],
     ['an unknown role', '.jsonl', '{"role": "bad", "prompt": "a"}', { line: 1 }],

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { type AnswerLabel, labelAnswer, refusalOpenings } from '../../lib/refusal';
 
 const label = (text: string) => labelAnswer(text).label;
@@ -169,6 +172,14 @@ describe.each<[AnswerLabel, Record<string, string>]>([
   });
 });
 
+// The answers that use the words of refusals, and refusals in other words than the usual.
+describe.each<AnswerLabel>(['refused', 'complied'])('labelAnswer says %s', (wanted) => {
+  const lines = readFileSync(join(__dirname, `../fixtures/answers/${wanted}.txt`), 'utf8').split('\n');
+  test.each(lines.filter((line) => line !== '' && !line.startsWith('#')))('%s', (text) => {
+    expect({ text, ...labelAnswer(text) }).toMatchObject({ label: wanted });
+  });
+});
+
 describe('labelAnswer', () => {
   test('does not change its mind when an innocent answer is cut off anywhere', () => {
     const innocent = Object.entries(complied).filter(([, text]) => !/can't|cannot|don't|do not|sorry/iu.test(text));
@@ -188,7 +199,7 @@ describe('labelAnswer', () => {
   });
   test('takes a long text in little time', () => {
     const started = performance.now();
-    for (const filler of ['i ', 'I, x', 'a '.repeat(50), '"', 'sorry but ', '1. x\n', '\u3042']) {
+    for (const filler of ['i ', 'I, x', 'a '.repeat(50), '"', 'sorry but ', '1. x\n', '\u3042', "i can't give a "]) {
       labelAnswer(filler.repeat(20_000 / filler.length));
     }
     expect(performance.now() - started).toBeLessThan(5000);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { promptText, renderPrompt } from '../../lib/template';
+import { withinTime } from '../../lib/template-limits';
 
 const folder = join(__dirname, '../fixtures/chat-templates');
 const read = (name: string) => readFileSync(join(folder, `${name}.jinja`), 'utf8');
@@ -131,11 +132,58 @@ describe('renderPrompt', () => {
     ['{{ messages[0].content | no_such_filter }}', 'no_such_filter'],
     ['{% if %}', ''],
     ['{% for m in messages %}{{ m.content }}', ''],
-    ['{% for i in range(1000000000) %}{{ messages[0].content }}{% endfor %}', 'more than 100000'],
+    ['{% for i in range(1000000000) %}{{ messages[0].content }}{% endfor %}', 'more than 50000'],
+    ['{% for i in range(0.5, 3) %}{{ messages[0].content }}{% endfor %}', 'whole numbers'],
     ['constant', 'leaves out the user text'],
   ])('says why a template can not be used: %s', (template, reason) => {
     const render = () => renderPrompt(template, { user: 'Why?' });
     expect(render).toThrow(expect.objectContaining({ code: 'TEMPLATE_FAILED' }));
     expect(render).toThrow(reason);
+  });
+});
+
+describe('a template that asks for too much is refused in a second or two', () => {
+  const nested = '{% for i in range(40000) %}{% for j in range(40000) %}{% endfor %}{% endfor %}';
+  const doubling = (value: string) =>
+    `{% set ns = namespace(a=${value}) %}{% for i in range(60) %}{% set ns.a = ns.a + ns.a %}{% endfor %}`;
+  test.each([
+    ['nested loops', nested],
+    [
+      'nested loops over one list',
+      nested.replaceAll('range(40000) %', 'r %').replace('{%', '{% set r = range(39999) %}{%'),
+    ],
+    [
+      'a macro that calls itself twice',
+      '{% macro m(n) %}{{ m(n + 1) if n < 30 }}{{ m(n + 1) if n < 30 }}{% endmacro %}{{ m(0) }}',
+    ],
+    ['a text that doubles', doubling("'ab'")],
+    ['a list that doubles', doubling('[1, 2]')],
+    [
+      'lists in lists',
+      `{% set l0 = 'x' %}${Array.from({ length: 20 }, (_, i) => `{% set l${i + 1} = [${`l${i},`.repeat(9)}l${i}] %}`).join('')}{{ l20 | tojson }}`,
+    ],
+    ['a namespace in itself', '{% set ns = namespace() %}{% set ns.a = ns %}{{ ns.a | tojson }}'],
+    ['a replacement that multiplies', `{{ '${'a'.repeat(30_000)}' | replace('a', '${'b'.repeat(30_000)}') }}`],
+    ['a range that stands still', '{% for i in range(100000000000000000, 100000000000000050) %}{% endfor %}'],
+    ['a text longer than any template', ' '.repeat(300_000)],
+    ['a million marks', Array.from({ length: 20_000 }, (_, i) => `rosi${i}`).join(' ')],
+    ['recursion without end', '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}'],
+    ['very deep brackets', `{{ ${'('.repeat(100_000)} }}`],
+  ])('%s', (_, template) => {
+    const started = performance.now();
+    expect(() => renderPrompt(`${template}{{ messages[0].role }}`, { user: 'Why?' })).toThrow(
+      expect.objectContaining({ code: 'TEMPLATE_FAILED' }),
+    );
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+  test('and the message says so', () => {
+    expect(() => renderPrompt(nested, { user: 'Why?' })).toThrow(
+      "the model's chat template can't be used: it takes more than 200000 steps; it is damaged or hostile",
+    );
+  });
+  test('even when the time goes by in one step', () => {
+    expect(() => withinTime(() => /(a+)+b/u.test('a'.repeat(60)), 0.2)).toThrow('more than 0.2 s');
+    expect(withinTime(() => 7)).toBe(7);
+    expect(() => withinTime(() => BigInt('x'))).toThrow(SyntaxError);
   });
 });

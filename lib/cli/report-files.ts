@@ -1,0 +1,59 @@
+// The files that `harden --report` writes.
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+
+import { RosiError, toRosiError } from '../errors';
+import { type HardenReport, reportMarkdown } from '../report';
+import { usage } from './arguments';
+
+/** A run takes minutes: what would fail at its end is refused at its beginning. */
+export function checkReports(paths: readonly string[], others: readonly string[], overwrite: boolean): void {
+  const seen = new Set<string>();
+  for (const path of paths) {
+    if (!['.json', '.md'].includes(extname(path).toLowerCase()))
+      throw usage(`--report must end in .json or .md; got ${path}`);
+    const refuse = (why: string) =>
+      new RosiError('FILE_FAILED', `the report ${path} can't be written: ${why}`, { path });
+    const folder = dirname(path);
+    if (!existsSync(folder) || !statSync(folder).isDirectory()) throw refuse(`there is no folder ${folder}`);
+    if (others.some((other) => place(other) === place(path)))
+      throw usage(`--report is the model or the output: ${path}`);
+    if (seen.has(place(path))) throw usage(`--report is given twice for one file: ${path}`);
+    seen.add(place(path));
+    const exists = existsSync(path);
+    if (exists && statSync(path).isDirectory()) throw refuse('it is a folder');
+    if (exists && !overwrite) {
+      throw new RosiError('OUTPUT_EXISTS', `the report ${path} exists; name another file or give --overwrite`, {
+        path,
+      });
+    }
+    if (!isWritable(exists ? path : folder)) throw refuse(`${exists ? 'the file' : folder} is not writable for you`);
+  }
+}
+
+/** Where a path leads, also when nothing is there yet. */
+function place(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const folder = dirname(path);
+  return existsSync(folder) ? join(realpathSync(folder), basename(path)) : resolve(path);
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export async function writeReport(path: string, report: HardenReport, overwrite: boolean): Promise<void> {
+  const markdown = extname(path).toLowerCase() === '.md';
+  const text = markdown ? reportMarkdown(report) : `${JSON.stringify(report, null, 2)}\n`;
+  try {
+    await writeFile(path, text, { flag: overwrite ? 'w' : 'wx' });
+  } catch (error) {
+    throw toRosiError(error);
+  }
+}
