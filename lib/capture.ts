@@ -36,7 +36,12 @@ export async function captureActivations(
   session: ModelSession,
   prompts: Record<Role, string[]>,
   writers: readonly Writer[],
-  options: { seed: number; system?: string | undefined },
+  options: {
+    seed: number;
+    system?: string | undefined;
+    /** Read the first `nLayer` blocks' streams; blocks beyond them and beyond the writers are not run. Default all. */
+    nLayer?: number | undefined;
+  },
 ): Promise<Activations> {
   const random = seededRandom(options.seed, 'positions');
   const roles: Role[] = ['harmful', 'harmless', 'borderline'];
@@ -51,6 +56,7 @@ export async function captureActivations(
   const names = writers.map((writer) => writer.name);
   const { nLayer, dModel, streams, inputs } = await session.capture(tokens, {
     streams: true,
+    nLayer: options.nLayer,
     writers: names,
     positions,
   });
@@ -78,7 +84,7 @@ export async function captureActivations(
     const prompted = (['harmful', 'harmless'] as const).flatMap((role) =>
       prompts[role].map((p) => session.encode(p, options.system)),
     );
-    const again = await session.capture(prompted, { streams: true, writers: [] }, 'capture with system prompt');
+    const again = await session.capture(prompted, { streams: true, nLayer, writers: [] }, 'capture with system prompt');
     const nHarmful = prompts.harmful.length;
     activations.streams.harmful = slice(again.streams, nLayer * dModel, 0, nHarmful);
     activations.streams.harmless = slice(again.streams, nLayer * dModel, nHarmful, prompts.harmless.length);

@@ -12,9 +12,10 @@ export interface GenerateOptions extends CallOptions {
 }
 
 /**
- * Greedy answers of a model, each prompt on its own, in the model's chat template.
+ * Greedy answers of a model, each prompt on its own, in the model's chat template; white space at both ends removed.
+ * With `raw` a text is exactly what follows its prompt.
  *
- * @throws RosiError `OPTION_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `TEMPLATE_FAILED`, `ENGINE_FAILED`, `ABORTED`.
+ * @throws RosiError `OPTION_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `PROMPTS_INVALID`, `TEMPLATE_FAILED`, `ENGINE_FAILED`, `ABORTED`.
  */
 export async function generate(
   model: string,
@@ -28,7 +29,7 @@ export async function generate(
     const tokens = prompts.map((prompt) =>
       raw ? session.encodeText(prompt, session.info.addsBos) : session.encode(prompt, system),
     );
-    const { texts } = await session.generate(tokens, { maxTokens });
+    const { texts } = await session.generate(tokens, { maxTokens, exact: raw });
     return prompts.map((prompt, i) => ({ prompt, text: texts[i]! }));
   } finally {
     session.close();

@@ -1,20 +1,18 @@
-import { rmSync } from 'node:fs';
-
 import { captureActivations, type Streams } from './capture';
 import { StageClock } from './clock';
-import { chooseDirection } from './direction';
+import { chooseDirection, type Direction } from './direction';
 import { RosiError, toRosiError } from './errors';
 import { Evaluator } from './evaluate';
 import { rightFactorsOf, type WriterFactor } from './factors';
 import { inspect } from './inspect';
 import { native } from './native';
 import { checkLayers, resolveOptions, type HardenOptions, type Settings } from './options';
-import { planUpdate } from './plan';
+import { planUpdate, type UpdatePlan } from './plan';
 import { splitPrompts, type PromptSet, type SplitPrompts, type SplitSample } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { searchEdit, type SearchResult } from './search';
 import { ModelSession } from './session';
-import { applyUpdate } from './update';
+import { draftUpdate } from './update';
 import { verifyUpdate } from './verify';
 import { findWriters, type Writer } from './writers';
 
@@ -50,59 +48,30 @@ export async function harden(
   try {
     checkLayers(settings, session.info.nLayer);
     const { factors, activations } = await read(session, sample.fit, writers, settings, clock);
-    const search: SearchResult | null =
-      settings.strength !== null && settings.layer !== null
-        ? null
-        : await clock.time('search', () => searchEdit(session, activations, factors, sample.validation, settings));
-    const edit = search?.edit ?? {
-      layer: settings.layer!,
-      schedule: settings.schedule,
-      layers: settings.layers ?? [0, session.info.nLayer - 1],
-      strength: settings.strength!,
-    };
-    const direction = chooseDirection(activations, edit.layer);
-    const plan = planUpdate(activations, direction, factors, { ...edit, rightFactor: settings.rightFactor });
-    if (plan.tensors.length === 0) {
-      const [from, to] = edit.layers;
-      throw new RosiError(
-        'OPTION_INVALID',
-        `the classes separate no further in blocks ${from} to ${to}, so schedule profile has nothing to share there: choose other layers, or equal`,
-        { option: 'layers', value: edit.layers },
-      );
-    }
+    const { search, direction, plan } = await decide(session, activations, factors, sample.validation, settings, clock);
     const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
     const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
     const before =
       evaluator && (await clock.time('evaluate', () => evaluator.answer(session, { ...run, note: 'before' })));
     session.close();
-    const written = await clock.time('update', () =>
-      applyUpdate(model, plan, { ...settings, metadata: provenance(settings, sample.summary.sha256) }),
+    const draft = await clock.time('update', () =>
+      draftUpdate(model, plan, { ...settings, metadata: provenance(settings, sample.summary.sha256) }),
     );
     try {
       const after =
         evaluator &&
         (await clock.time('evaluate', () =>
-          withModel(settings.output, settings, (hardened) => evaluator.answer(hardened, { ...run, note: 'after' })),
+          withModel(draft.path, settings, (hardened) => evaluator.answer(hardened, { ...run, note: 'after' })),
         ));
-      const verified = await clock.time('verify', () => verifyUpdate(model, settings.output, settings));
+      const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
       const { info } = session;
-      return makeReport({
-        model,
-        settings,
-        info,
-        sample,
-        search,
-        plan,
-        direction,
-        written,
-        before,
-        after,
-        verified,
-        clock,
-      });
-    } catch (error) {
-      rmSync(settings.output, { force: true }); // an output without its report is not what was promised
-      throw error;
+      const { written } = draft;
+      const parts = { model, settings, info, sample, search, plan, direction, written, before, after, verified, clock };
+      const report = makeReport(parts);
+      draft.publish();
+      return report;
+    } finally {
+      draft.discard(); // an output without its report is not what was promised
     }
   } finally {
     session.close();
@@ -124,6 +93,36 @@ async function read(
   const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
   const { nLayer, dModel, streams } = activations;
   return { factors, activations: { nLayer, dModel, streams } };
+}
+
+/** The plan, of an edit that is given or searched. */
+async function decide(
+  session: ModelSession,
+  activations: Streams,
+  factors: readonly WriterFactor[],
+  prompts: SplitSample['validation'],
+  settings: Settings,
+  clock: StageClock,
+): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
+  const { layer, layers, strength, schedule, rightFactor } = settings;
+  const given =
+    layer === null || strength === null
+      ? null
+      : { layer, schedule, layers: layers ?? ([0, activations.nLayer - 1] as const), strength };
+  const search = given
+    ? null
+    : await clock.time('search', () => searchEdit(session, activations, factors, prompts, settings));
+  const edit = given ?? search!.edit;
+  const direction = chooseDirection(activations, edit.layer);
+  const plan = planUpdate(activations, direction, factors, { ...edit, rightFactor });
+  if (plan.tensors.length === 0) {
+    throw new RosiError(
+      'OPTION_INVALID',
+      `the classes separate no further in blocks ${edit.layers.join(' to ')}, so the profile schedule has nothing to share there: choose other layers, or equal`,
+      { option: 'layers', value: edit.layers },
+    );
+  }
+  return { search, direction, plan };
 }
 
 /** What decided the edit beside the plan itself, for the file's own `rosi.*` keys. */

@@ -42,13 +42,15 @@ export interface NativeRun {
 
 export interface NativeCaptureRequest extends NativeRun {
   prompts: Int32Array[];
-  streams: boolean;
+  /** Of how many blocks the streams are read, from the first. */
+  nLayer: number;
   writers: string[];
   last?: boolean;
   positions?: number[][];
 }
 
 export interface NativeCapture {
+  /** As asked for. */
   nLayer: number;
   dModel: number;
   nRows: number;
@@ -134,8 +136,6 @@ export interface Inspection {
 
 /** Everything that crosses between JavaScript and C++. */
 export interface NativeAddon {
-  version: string;
-  engineInfo(): { version: string };
   openSession(path: string, threads: number, onProgress: Tick): Task<SessionHandle>;
   closeHandle(handle: SessionHandle | AdapterHandle): void;
   sessionInfo(session: SessionHandle): NativeModelInfo;
@@ -145,12 +145,20 @@ export interface NativeAddon {
   capture(session: SessionHandle, request: NativeCaptureRequest, onProgress: Tick): Task<NativeCapture>;
   nextTokenLogits(
     session: SessionHandle,
-    request: NativeRun & { prompts: Int32Array[]; positions?: number[][] },
+    request: NativeRun & { prompts: Int32Array[] },
     onProgress: Tick,
   ): Task<Float32Array>;
   generate(
     session: SessionHandle,
-    request: NativeRun & { prompts: Int32Array[]; maxTokens: number; parallel?: number; firstLogits?: boolean },
+    request: NativeRun & {
+      prompts: Int32Array[];
+      maxTokens: number;
+      /** Most answers generated at once. */
+      parallel?: number;
+      /** Most tokens held for them at once. */
+      cells?: number;
+      firstLogits?: boolean;
+    },
     onProgress: Tick,
   ): Task<NativeAnswers>;
   gatedFactor(
@@ -167,25 +175,34 @@ export interface NativeAddon {
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
   inspect(path: string): Task<Inspection>;
-  sha256(path: string, onProgress: Tick): Task<string>;
 }
 
 let loaded: NativeAddon | undefined;
 
-/** The addon, loaded at the first use, so that importing the library never fails. */
+/** The addon, loaded at the first use, so that importing the library never fails. What it throws is a RosiError. */
 export const native: NativeAddon = new Proxy({} as NativeAddon, {
-  get: (_, name) => (loaded ??= loadAddon() as NativeAddon)[name as keyof NativeAddon],
+  get: (_, name) => (loaded ??= withTypedErrors(loadAddon() as NativeAddon))[name as keyof NativeAddon],
 });
 
-/** Waits for a task; the signal cancels it. Native errors arrive as RosiError. */
+function withTypedErrors(addon: NativeAddon): NativeAddon {
+  const typed = Object.entries(addon).map(([name, value]: [string, unknown]) => {
+    if (typeof value !== 'function') return [name, value];
+    const call = (...args: unknown[]): unknown => {
+      try {
+        return value(...args) as unknown;
+      } catch (error) {
+        throw toRosiError(error);
+      }
+    };
+    return [name, call];
+  });
+  return Object.fromEntries(typed) as NativeAddon;
+}
+
+/** Waits for a task; the signal cancels it. */
 export async function runTask<T>(start: () => Task<T>, signal?: AbortSignal): Promise<T> {
   throwIfAborted(signal);
-  let task: Task<T>;
-  try {
-    task = start();
-  } catch (error) {
-    throw toRosiError(error);
-  }
+  const task = start();
   const cancel = () => task.cancel();
   signal?.addEventListener('abort', cancel);
   try {

@@ -1,4 +1,7 @@
-/** One tick of a long call. Ticks of one stage never go back; the next stage starts again at 0. */
+/**
+ * One tick of a long call. A stage may go through its prompts several times, as the search does once a candidate: `done`
+ * then starts again at 0, and `note` says of what. Within a round it never goes back.
+ */
 export interface Progress {
   /** What is being done, in a word or two: `capture`, `search`, `write`. */
   stage: string;

@@ -1,22 +1,22 @@
 import { availableParallelism } from 'node:os';
 
+import { RosiError } from './errors';
 import {
   native,
-  runTask,
   type AdapterHandle,
   type NativeCapture,
   type NativeModelInfo,
   type RankOneFactors,
   type SessionHandle,
+  type Task,
+  type Tick,
 } from './native';
-import type { Progress } from './progress';
+import { runStage, type CallOptions } from './stage';
 import { renderPrompt, type RenderedPrompt } from './template';
+import { oneLine } from './text';
+import { fastestThreads } from './threads';
 
-/** What long calls share. */
-export interface CallOptions {
-  signal?: AbortSignal | undefined;
-  onProgress?: ((progress: Progress) => void) | undefined;
-}
+export { ticker, type CallOptions } from './stage';
 
 /** Rank-one updates that act while the model runs, at a scale. */
 export interface RunTimeEdit {
@@ -26,7 +26,7 @@ export interface RunTimeEdit {
 }
 
 export interface Answers {
-  /** One a prompt, white space at both ends removed. */
+  /** One a prompt. */
   texts: string[];
   /** [prompts, nVocab]; null unless asked for. */
   firstLogits: Float32Array | null;
@@ -34,6 +34,10 @@ export interface Answers {
 
 /** A model in memory. Close it when done; closing twice is harmless. */
 export class ModelSession {
+  /** What was encoded, for messages about it. */
+  private readonly texts = new WeakMap<Int32Array, string>();
+  private readonly adapters: AdapterHandle[] = [];
+
   private constructor(
     readonly path: string,
     readonly info: NativeModelInfo,
@@ -44,14 +48,14 @@ export class ModelSession {
   ) {}
 
   /**
-   * @param options.threads - Default: the fastest of one, half and all processors, measured on a short text.
+   * @param options.threads - Default: the fastest of one, half and all processors, measured on a short prompt.
    * @throws RosiError `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`.
    */
   static async open(path: string, options: CallOptions & { threads?: number | undefined } = {}): Promise<ModelSession> {
     const most = options.threads ?? availableParallelism();
-    const handle = await runTask(() => native.openSession(path, most, ticker(options, 'load')), options.signal);
+    const handle = await runStage(options, { stage: 'load' }, (tick) => native.openSession(path, most, tick));
     try {
-      const threads = options.threads ?? (await fastestThreads(handle, most, options.signal));
+      const threads = options.threads ?? (await fastestThreads(handle, most, options));
       return new ModelSession(path, native.sessionInfo(handle), threads, handle, options);
     } catch (error) {
       native.closeHandle(handle);
@@ -59,14 +63,15 @@ export class ModelSession {
     }
   }
 
+  /** What runs goes on to its end and keeps the model as long. */
   close(): void {
-    native.closeHandle(this.handle);
+    for (const handle of [...this.adapters.splice(0), this.handle]) native.closeHandle(handle);
   }
 
   /** Tokens of a prompt in the model's own chat template, up to where the assistant's turn begins. */
   encode(user: string, system?: string, assistantPrefix?: string): Int32Array {
     const { segments, addBos } = this.render(user, system, assistantPrefix);
-    return native.tokenize(this.handle, segments, addBos && this.info.addsBos);
+    return this.tokenize(segments, addBos && this.info.addsBos, user);
   }
 
   /** A prompt in the model's own chat template, not yet tokenised. @throws RosiError `TEMPLATE_FAILED` */
@@ -77,41 +82,59 @@ export class ModelSession {
 
   /** Tokens of a text as it is; control tokens spelled out in it stay text. */
   encodeText(text: string, addBos = false): Int32Array {
-    return native.tokenize(this.handle, [{ text, parseSpecial: false }], addBos);
+    return this.tokenize([{ text, parseSpecial: false }], addBos, text);
   }
 
+  /**
+   * The first token of a text that is not white space alone. Some vocabularies put a space before every text, which may
+   * become a token of its own: it says nothing about the text.
+   */
+  firstToken(text: string): number | undefined {
+    return this.encodeText(text).find((token) => this.decode(Int32Array.of(token)).trim() !== '');
+  }
+
+  /** The text exactly as the tokens spell it; control tokens spell nothing. */
   decode(tokens: Int32Array): string {
     return native.detokenize(this.handle, tokens);
   }
 
+  /**
+   * Lasts as long as the session.
+   *
+   * @throws RosiError `OPTION_INVALID`, `ENGINE_FAILED`, `FILE_FAILED`: the engine reads it from a temporary file.
+   */
   loadAdapter(factors: RankOneFactors[]): AdapterHandle {
-    return native.loadAdapter(this.handle, factors);
+    const adapter = native.loadAdapter(this.handle, factors);
+    this.adapters.push(adapter); // each keeps the model in memory
+    return adapter;
   }
 
+  /**
+   * The residual stream after each block at the last token, and the inputs of writers at the last token and at
+   * `positions`. Blocks beyond the last that is asked for are not run.
+   */
   capture(
     prompts: Int32Array[],
-    what: { streams: boolean; writers: string[]; last?: boolean; positions?: number[][]; edit?: RunTimeEdit },
+    what: {
+      streams: boolean;
+      /** Of how many blocks the streams are read, from the first. Default all. */
+      nLayer?: number | undefined;
+      writers: string[];
+      last?: boolean;
+      positions?: number[][];
+      edit?: RunTimeEdit;
+    },
     stage = 'capture',
   ): Promise<NativeCapture> {
-    const { edit, ...request } = what;
-    return runTask(
-      () =>
-        native.capture(
-          this.handle,
-          { prompts, ...request, ...edit, threads: this.threads },
-          ticker(this.options, stage, prompts.length, 'prompts'),
-        ),
-      this.options.signal,
-    );
+    const { edit, streams, nLayer = this.info.nLayer, ...rest } = what;
+    const request = { prompts, nLayer: streams ? nLayer : 0, ...rest, ...edit, threads: this.threads };
+    return this.run(prompts, 0, stage, undefined, (tick) => native.capture(this.handle, request, tick));
   }
 
   /** Logits [prompts, nVocab] of the token that follows each prompt. */
   nextTokenLogits(prompts: Int32Array[], edit?: RunTimeEdit, stage = 'logits', note?: string): Promise<Float32Array> {
-    const tick = ticker(this.options, stage, prompts.length, 'prompts', note);
-    return runTask(
-      () => native.nextTokenLogits(this.handle, { prompts, ...edit, threads: this.threads }, tick),
-      this.options.signal,
-    );
+    const request = { prompts, ...edit, threads: this.threads };
+    return this.run(prompts, 0, stage, note, (tick) => native.nextTokenLogits(this.handle, request, tick));
   }
 
   /** Greedy answers. */
@@ -122,55 +145,51 @@ export class ModelSession {
       maxTokens: number;
       /** Whether the logits of the answers' first tokens are wanted: [prompts, nVocab], so a few hundred MB of a thousand prompts. */
       firstLogits?: boolean;
+      /** Whether white space at both ends of a text stays. Default false. */
+      exact?: boolean;
       edit?: RunTimeEdit | undefined;
       stage?: string;
       note?: string | undefined;
     },
   ): Promise<Answers> {
-    const { maxTokens, firstLogits = false, edit, stage = 'generate', note } = options;
-    const tick = ticker(this.options, stage, prompts.length, 'prompts', note);
+    const { maxTokens, firstLogits = false, exact = false, edit, stage = 'generate', note } = options;
     const request = { prompts, maxTokens, firstLogits, parallel: 24, ...edit, threads: this.threads };
-    const { answers, firstLogits: logits } = await runTask(
-      () => native.generate(this.handle, request, tick),
-      this.options.signal,
+    const { answers, firstLogits: logits } = await this.run(prompts, maxTokens, stage, note, (tick) =>
+      native.generate(this.handle, request, tick),
     );
-    return { texts: answers.map((tokens) => this.decode(tokens).trim()), firstLogits: logits };
+    const texts = answers.map((tokens) => this.decode(tokens));
+    return { texts: exact ? texts : texts.map((text) => text.trim()), firstLogits: logits };
   }
-}
 
-// A smaller gain does not pay for the risk that processors get busy later.
-const worthwhile = 1.25;
-
-/**
- * The engine's threads wait for each other by spinning. Where processors are shared, with other programs or with other
- * machines on the same host, one thread can be many times faster than two; nothing but a measurement tells.
- */
-async function fastestThreads(session: SessionHandle, most: number, signal: AbortSignal | undefined): Promise<number> {
-  const text = 'The quick brown fox jumps over the lazy dog.';
-  const prompts = [native.tokenize(session, [{ text, parseSpecial: false }], false)];
-  const seconds = async (threads: number) => {
-    const start = performance.now();
-    await runTask(() => native.generate(session, { prompts, maxTokens: 4, threads }, () => {}), signal);
-    return performance.now() - start;
-  };
-  await seconds(1); // reads the weights from the disk
-  let best = { threads: 1, time: await seconds(1) };
-  for (const threads of new Set([Math.ceil(most / 2), most])) {
-    if (threads === 1) continue;
-    const time = await seconds(threads);
-    if (time * worthwhile < best.time) best = { threads, time };
+  private tokenize(segments: RenderedPrompt['segments'], addBos: boolean, text: string): Int32Array {
+    const tokens = native.tokenize(this.handle, segments, addBos);
+    this.texts.set(tokens, text);
+    return tokens;
   }
-  return best.threads;
-}
 
-/** Turns native ticks into progress of a stage. */
-export function ticker(options: CallOptions, stage: string, total?: number, unit?: string, note?: string) {
-  return (done: number) =>
-    options.onProgress?.({
-      stage,
-      done,
-      ...(total === undefined ? {} : { total }),
-      ...(unit === undefined ? {} : { unit }),
-      ...(note === undefined ? {} : { note }),
-    });
+  /** `room`: tokens that each prompt's answer may take. */
+  private async run<T>(
+    prompts: Int32Array[],
+    room: number,
+    stage: string,
+    note: string | undefined,
+    start: (tick: Tick) => Task<T>,
+  ): Promise<T> {
+    for (const tokens of prompts) this.checkLength(tokens, room);
+    return runStage(this.options, { stage, total: prompts.length, unit: 'prompts', note }, start);
+  }
+
+  private checkLength(tokens: Int32Array, room: number): void {
+    const { nContext } = this.info;
+    if (tokens.length > 0 && tokens.length + room <= nContext) return;
+    const text = this.texts.get(tokens) ?? this.decode(tokens.subarray(0, 100));
+    const prompt = `the prompt "${oneLine(text.slice(0, 200), 60)}"`;
+    const answer = room > 0 ? ` and ${room} for its answer` : '';
+    const mend = `remove or shorten it${room > 0 ? ', or lower maxTokens' : ''}`;
+    const message =
+      tokens.length === 0
+        ? `${prompt} has no tokens: remove it`
+        : `${prompt} has ${tokens.length} tokens${answer}; this model's context is ${nContext}: ${mend}`;
+    throw new RosiError('PROMPTS_INVALID', message, { prompt: text, tokens: tokens.length, room, nContext });
+  }
 }

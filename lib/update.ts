@@ -1,6 +1,6 @@
-import { native, runTask, type NativeUpdateResult } from './native';
+import { native, type NativeUpdateRequest, type NativeUpdateResult } from './native';
 import type { UpdatePlan } from './plan';
-import { ticker, type CallOptions } from './session';
+import { runStage, type CallOptions } from './stage';
 import { version } from './version';
 
 export interface UpdateOptions extends CallOptions {
@@ -22,8 +22,36 @@ export interface UpdateOptions extends CallOptions {
  * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `ABORTED`.
  */
 export function applyUpdate(model: string, plan: UpdatePlan, options: UpdateOptions): Promise<NativeUpdateResult> {
+  return update(requestFor(model, plan, options), plan, options);
+}
+
+/** A complete output under a temporary name beside its own. It is gone with the process unless it is published. */
+export interface UpdateDraft {
+  /** Where it can be read until then. */
+  path: string;
+  written: NativeUpdateResult;
+  /** Gives it its name, in one step. @throws RosiError `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`. */
+  publish(): void;
+  /** Removes it. Does nothing once it is published. */
+  discard(): void;
+}
+
+/** {@link applyUpdate}, with time to look at the result before it takes its name, perhaps that of an older output. */
+export async function draftUpdate(model: string, plan: UpdatePlan, options: UpdateOptions): Promise<UpdateDraft> {
+  const request = requestFor(model, plan, options);
+  const { draft, ...written } = await update({ ...request, draft: true }, plan, options);
+  const { path, handle } = draft!;
+  return {
+    path,
+    written,
+    publish: () => native.publish(handle, request.overwrite),
+    discard: () => native.discard(handle),
+  };
+}
+
+function requestFor(model: string, plan: UpdatePlan, options: UpdateOptions): NativeUpdateRequest {
   const { output, overwrite = false, threads = 1, metadata = {} } = options;
-  const request = {
+  return {
     source: model,
     output,
     overwrite,
@@ -31,6 +59,9 @@ export function applyUpdate(model: string, plan: UpdatePlan, options: UpdateOpti
     tensors: plan.tensors,
     metadata: { 'rosi.version': version, 'rosi.plan': JSON.stringify(plan.edit), ...metadata },
   };
-  const tick = ticker(options, 'update', plan.tensors.length, 'tensors');
-  return runTask(() => native.update(request, tick), options.signal);
+}
+
+function update(request: NativeUpdateRequest, plan: UpdatePlan, options: UpdateOptions): Promise<NativeUpdateResult> {
+  const stage = { stage: 'update', total: plan.tensors.length, unit: 'tensors' };
+  return runStage(options, stage, (tick) => native.update(request, tick));
 }

@@ -133,8 +133,10 @@ class Update {
     result_.checksum = writer_.checksum(gguf::checksum_key, [this](std::uint64_t n) { progress_.add(double(n)); });
     result_.source_bytes = source_.bytes().size();
     result_.output_bytes = writer_.output_bytes();
+    gguf::Draft draft = writer_.finish();
     progress_.add(0);  // the last chance to stop
-    writer_.commit();
+    if (plan_.draft) result_.draft = std::move(draft);
+    else draft.publish(plan_.overwrite);
     return std::move(result_);
   }
 

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/progress.h"
+#include "gguf/writer.h"
 #include "kernels/rank_one.h"
 
 namespace rosi {
@@ -23,6 +25,7 @@ struct UpdatePlan {
   std::filesystem::path source;
   std::filesystem::path output;
   bool overwrite = false;
+  bool draft = false;  // leave the output unpublished
   int threads = 1;
   std::vector<TensorUpdate> tensors;
   /// Strings to write under keys that begin with "rosi."; they replace all such keys of the source.
@@ -41,7 +44,8 @@ struct UpdateResult {
   std::vector<TensorResult> tensors;  // in the plan's order
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
-  std::string checksum;  // the value of rosi.checksum (gguf/record.h)
+  std::string checksum;              // the value of rosi.checksum (gguf/record.h)
+  std::optional<gguf::Draft> draft;  // when it was asked for
 };
 
 /// Writes plan.output. The output is whole or absent: it gets its name after the last byte is on the disk, and any

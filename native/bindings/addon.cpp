@@ -1,6 +1,8 @@
 // What Node loads. Each part registers its own functions; their types are in lib/native.ts.
 #include <napi.h>
 
+#include "bindings/environment.h"
+
 namespace rosi::bindings {
 
 void register_engine(Napi::Env env, Napi::Object exports);
@@ -10,7 +12,7 @@ void register_update(Napi::Env env, Napi::Object exports);
 void register_verify(Napi::Env env, Napi::Object exports);
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", Napi::String::New(env, ROSI_VERSION));
+  Environment::attach(env);
   register_engine(env, exports);
   register_inspect(env, exports);
   register_kernels(env, exports);

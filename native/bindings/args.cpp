@@ -1,6 +1,8 @@
 #include "bindings/args.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace rosi::bindings {
 
@@ -55,6 +57,19 @@ Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values) {
   auto array = Napi::Float32Array::New(env, values.size());
   std::copy(values.begin(), values.end(), array.Data());
   return array;
+}
+
+Napi::Float32Array hand_over(Napi::Env env, std::vector<float>&& values) {
+  if (values.empty()) return to_js(env, values);  // Node would hand out a detached buffer
+  auto owned = std::make_unique<std::vector<float>>(std::move(values));
+  const std::size_t count = owned->size();
+  napi_value buffer = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(
+      env, owned->data(), count * sizeof(float),
+      [](napi_env, void*, void* vector) { delete static_cast<std::vector<float>*>(vector); }, owned.get(), &buffer);
+  if (status != napi_ok) return to_js(env, *owned);  // Electron takes no memory that V8 did not allocate
+  owned.release();
+  return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
 }
 
 Napi::Int32Array to_js(Napi::Env env, const engine::Tokens& tokens) {

@@ -16,6 +16,8 @@ std::vector<std::string> to_strings(const Napi::Value& value);         // string
 std::vector<std::vector<int>> to_positions(const Napi::Value& value);  // number[][]; undefined: empty
 int to_int(const Napi::Value& value, int fallback);
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values);
+/// The values themselves, without a copy: a capture of a large model is a gigabyte or two.
+Napi::Float32Array hand_over(Napi::Env env, std::vector<float>&& values);
 Napi::Int32Array to_js(Napi::Env env, const engine::Tokens& tokens);
 
 }  // namespace rosi::bindings

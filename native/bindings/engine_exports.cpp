@@ -8,6 +8,7 @@
 #include "engine/generate.h"
 #include "engine/quantize.h"
 #include "gguf/file.h"
+#include "gguf/hyperparameters.h"
 
 namespace rosi::bindings {
 namespace {
@@ -21,14 +22,29 @@ engine::RunOptions to_run_options(const Napi::Object& request) {
   return options;
 }
 
-class OpenWorker final : public PromiseWorker {
+/// A call of the engine's.
+class EngineWorker : public PromiseWorker {
+ protected:
+  using PromiseWorker::PromiseWorker;
+  /// The engine polls for a stop before every node of its graph: the listener hears of what changed alone.
+  core::Progress progress() {
+    return [this, post = PromiseWorker::progress(), last = -1.0](double done) mutable {
+      if (done == last) return !stopped();
+      last = done;
+      return post(done);
+    };
+  }
+};
+
+class OpenWorker final : public EngineWorker {
  public:
   OpenWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), info[2]), path_(info[0].As<Napi::String>()), threads_(to_int(info[1], 1)) {}
+      : EngineWorker(info.Env(), info[2]), path_(info[0].As<Napi::String>()), threads_(to_int(info[1], 1)) {}
 
  private:
   void run() override {
-    gguf::File::open(core::from_utf8(path_));  // ggml aborts the process on what it finds too late: check first
+    // ggml aborts the process on what it finds too late: check first.
+    gguf::check_hyperparameters(gguf::File::open(core::from_utf8(path_)));
     session_ = engine::Session::open(path_, threads_, progress());
   }
   Napi::Value result() override { return wrap(Env(), session_); }
@@ -37,12 +53,12 @@ class OpenWorker final : public PromiseWorker {
   std::shared_ptr<engine::Session> session_;
 };
 
-class CaptureWorker final : public PromiseWorker {
+class CaptureWorker final : public EngineWorker {
  public:
-  CaptureWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  CaptureWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
-    request_.streams = request.Get("streams").ToBoolean();
+    request_.n_layer = to_int(request.Get("nLayer"), 0);
     request_.writers = to_strings(request.Get("writers"));
     request_.last = request.Get("last").IsUndefined() || request.Get("last").ToBoolean();
     request_.positions = to_positions(request.Get("positions"));
@@ -56,13 +72,13 @@ class CaptureWorker final : public PromiseWorker {
     js.Set("nLayer", result_.n_layer);
     js.Set("dModel", result_.d_model);
     js.Set("nRows", static_cast<double>(result_.n_rows));
-    js.Set("streams", to_js(Env(), result_.streams));
+    js.Set("streams", hand_over(Env(), std::move(result_.streams)));
     Napi::Array inputs = Napi::Array::New(Env(), result_.inputs.size());
     for (std::uint32_t i = 0; i < result_.inputs.size(); ++i) {
       Napi::Object item = Napi::Object::New(Env());
       item.Set("writer", result_.inputs[i].writer);
       item.Set("dIn", static_cast<double>(result_.inputs[i].d_in));
-      item.Set("rows", to_js(Env(), result_.inputs[i].rows));
+      item.Set("rows", hand_over(Env(), std::move(result_.inputs[i].rows)));
       inputs[i] = item;
     }
     js.Set("inputs", inputs);
@@ -73,32 +89,31 @@ class CaptureWorker final : public PromiseWorker {
   engine::CaptureResult result_;
 };
 
-class LogitsWorker final : public PromiseWorker {
+class LogitsWorker final : public EngineWorker {
  public:
-  LogitsWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  LogitsWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     prompts_ = to_prompts(request.Get("prompts"));
-    positions_ = to_positions(request.Get("positions"));
     options_ = to_run_options(request);
   }
 
  private:
-  void run() override { logits_ = engine::next_token_logits(*session_, prompts_, positions_, options_, progress()); }
-  Napi::Value result() override { return to_js(Env(), logits_); }
+  void run() override { logits_ = engine::next_token_logits(*session_, prompts_, options_, progress()); }
+  Napi::Value result() override { return hand_over(Env(), std::move(logits_)); }
   std::shared_ptr<engine::Session> session_;
   std::vector<engine::Tokens> prompts_;
-  std::vector<std::vector<int>> positions_;
   engine::RunOptions options_;
   std::vector<float> logits_;
 };
 
-class GenerateWorker final : public PromiseWorker {
+class GenerateWorker final : public EngineWorker {
  public:
-  GenerateWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  GenerateWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.max_tokens = to_int(request.Get("maxTokens"), request_.max_tokens);
     request_.parallel = to_int(request.Get("parallel"), request_.parallel);
+    request_.cells = to_int(request.Get("cells"), request_.cells);
     request_.first_logits = request.Get("firstLogits").ToBoolean();
     request_.run = to_run_options(request);
   }
@@ -110,7 +125,7 @@ class GenerateWorker final : public PromiseWorker {
     for (std::uint32_t i = 0; i < result_.answers.size(); ++i) answers[i] = to_js(Env(), result_.answers[i]);
     Napi::Object js = Napi::Object::New(Env());
     js.Set("answers", answers);
-    js.Set("firstLogits", request_.first_logits ? to_js(Env(), result_.first_logits) : Env().Null());
+    js.Set("firstLogits", request_.first_logits ? hand_over(Env(), std::move(result_.first_logits)) : Env().Null());
     return js;
   }
   std::shared_ptr<engine::Session> session_;
@@ -171,13 +186,6 @@ Napi::Value close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value engine_info(const Napi::CallbackInfo& info) {
-  engine::load_backends();
-  Napi::Object js = Napi::Object::New(info.Env());
-  js.Set("version", engine::engine_version());
-  return js;
-}
-
 /// _engineDequantize(type, bytes, count) -> Float32Array
 Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
   const auto bytes = info[1].As<Napi::Uint8Array>();
@@ -195,12 +203,11 @@ Napi::Value engine_quantize(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_engine(Napi::Env env, Napi::Object exports) {
-  exports.Set("engineInfo", Napi::Function::New(env, checked<engine_info>));
   exports.Set("openSession", Napi::Function::New(env, start<OpenWorker>));
   exports.Set("closeHandle", Napi::Function::New(env, close));
   exports.Set("sessionInfo", Napi::Function::New(env, session_info));
   exports.Set("tokenize", Napi::Function::New(env, checked<tokenize>));
-  exports.Set("detokenize", Napi::Function::New(env, detokenize));
+  exports.Set("detokenize", Napi::Function::New(env, checked<detokenize>));
   exports.Set("loadAdapter", Napi::Function::New(env, checked<load_adapter>));
   exports.Set("capture", Napi::Function::New(env, start<CaptureWorker>));
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));

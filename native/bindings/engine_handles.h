@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "engine/session.h"
+#include "engine/adapter.h"
 
 namespace rosi::bindings {
 

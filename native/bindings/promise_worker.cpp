@@ -1,5 +1,8 @@
 #include "bindings/promise_worker.h"
 
+#include <cassert>
+#include <system_error>
+
 namespace rosi::bindings {
 
 Napi::Error to_js_error(Napi::Env env, const core::Error& error) {
@@ -15,64 +18,100 @@ Napi::Error to_js_error(Napi::Env env, const core::Error& error) {
 }
 
 PromiseWorker::PromiseWorker(Napi::Env env, Napi::Value on_progress)
-    : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {
-  if (on_progress.IsFunction()) {
-    // A queue of one: a slow listener drops ticks and never stalls the work.
-    listener_ = Napi::ThreadSafeFunction::New(env, on_progress.As<Napi::Function>(), "rosi progress", 1, 1);
-    listener_.Unref(env);
-    has_listener_ = true;
-  }
+    : env_(env), deferred_(Napi::Promise::Deferred::New(env)) {
+  if (on_progress.IsFunction()) listener_ = Napi::Persistent(on_progress.As<Napi::Function>());
 }
 
-PromiseWorker::~PromiseWorker() {
-  if (has_listener_) listener_.Release();
-}
+PromiseWorker::~PromiseWorker() { assert(!thread_.joinable()); }  // run() would still be using what is gone here
 
 Napi::Value PromiseWorker::start(std::unique_ptr<PromiseWorker> worker) {
-  Napi::Env env = worker->Env();
+  Napi::Env env = worker->env_;
   Napi::Object task = Napi::Object::New(env);
   task.Set("done", worker->deferred_.Promise());
   const auto stop = worker->stop_;
   task.Set("cancel", Napi::Function::New(env, [stop](const Napi::CallbackInfo&) { stop->store(true); }));
-  worker.release()->Queue();  // AsyncWorker deletes itself after OnOK or OnError
+  Environment::of(env).begin(std::move(worker));
   return task;
+}
+
+void PromiseWorker::begin(Owner worker) {
+  PromiseWorker& self = *worker;
+  self.owner_ = new Owner(std::move(worker));
+  // Node runs the last function when no message can come any more: after settle(), or at the end of the environment.
+  self.javascript_ = JavaScript::New(
+      self.env_, "rosi", 0, 1, self.owner_, [](Napi::Env, void*, Owner* owner) { delete owner; },
+      static_cast<void*>(nullptr));
+  self.enter(self.env_);
+  try {
+    self.thread_ = std::thread([&self] { self.work(); });
+  } catch (const std::system_error& error) {
+    self.failure_ = std::make_exception_ptr(core::Error(
+        core::ErrorCode::engine_failed, std::string("the system gives no thread to work on: ") + error.what()));
+    self.javascript_.NonBlockingCall(&finished);
+  }
+}
+
+void PromiseWorker::work() noexcept {
+  try {
+    run();
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  javascript_.NonBlockingCall(&finished);
 }
 
 core::Progress PromiseWorker::progress() {
   return [this](double done) {
-    if (has_listener_) {
-      listener_.NonBlockingCall(
-          [done](Napi::Env env, Napi::Function listener) { listener.Call({Napi::Number::New(env, done)}); });
+    if (!listener_.IsEmpty()) {
+      done_.store(done);
+      if (!telling_.exchange(true)) javascript_.NonBlockingCall(&tick);
     }
     return !stop_->load();
   };
 }
 
-void PromiseWorker::Execute() {
-  try {
-    run();
-  } catch (const core::Error& error) {
-    failure_ = std::make_unique<core::Error>(error);
-    SetError(error.what());
-  } catch (const std::exception& error) {
-    SetError(error.what());
+void PromiseWorker::on_message(Napi::Env env, Napi::Function, Owner* owner, Message* message) {
+  if (static_cast<napi_env>(env) == nullptr || *owner == nullptr) return;  // left over when the environment ended
+  if (*message == Message::tick) {
+    (*owner)->tell();
+  } else {
+    (*owner)->settle();
+    owner->reset();
   }
 }
 
-void PromiseWorker::OnOK() {
-  Napi::HandleScope scope(Env());
+void PromiseWorker::tell() {
+  telling_.store(false);
+  if (thrown_) return;
   try {
+    listener_.Call({Napi::Number::New(env_, done_.load())});
+  } catch (const Napi::Error& error) {
+    thrown_ = std::make_unique<Napi::Error>(error);
+    stop_->store(true);
+  }
+}
+
+void PromiseWorker::settle() {
+  if (thread_.joinable()) thread_.join();
+  leave();
+  javascript_.Release();
+  Environment::of(env_).settled();
+  try {
+    if (thrown_) throw Napi::Error(*thrown_);
+    if (failure_) std::rethrow_exception(failure_);
     deferred_.Resolve(result());
   } catch (const core::Error& error) {
-    deferred_.Reject(to_js_error(Env(), error).Value());
+    deferred_.Reject(to_js_error(env_, error).Value());
   } catch (const Napi::Error& error) {
     deferred_.Reject(error.Value());
+  } catch (const std::exception& error) {
+    deferred_.Reject(Napi::Error::New(env_, error.what()).Value());
   }
 }
 
-void PromiseWorker::OnError(const Napi::Error& error) {
-  Napi::HandleScope scope(Env());
-  deferred_.Reject(failure_ ? to_js_error(Env(), *failure_).Value() : error.Value());
+void PromiseWorker::finish() noexcept {
+  if (thread_.joinable()) thread_.join();
+  owner_->reset();  // the end of this worker, and of what it made and could not hand over
 }
 
 }  // namespace rosi::bindings

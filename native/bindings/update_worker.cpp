@@ -1,5 +1,6 @@
-// update: applies rank-one updates to a file and writes the result beside it.
+// update: applies rank-one updates to a file and writes the result beside it, published at once or later.
 #include "bindings/args.h"
+#include "bindings/environment.h"
 #include "bindings/kernel_values.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
@@ -15,6 +16,7 @@ UpdatePlan to_plan(const Napi::Object& request) {
   plan.source = core::from_utf8(request.Get("source").As<Napi::String>());
   plan.output = core::from_utf8(request.Get("output").As<Napi::String>());
   plan.overwrite = request.Get("overwrite").ToBoolean();
+  plan.draft = request.Get("draft").ToBoolean();
   plan.threads = to_int(request.Get("threads"), 1);
   const auto tensors = request.Get("tensors").As<Napi::Array>();
   for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
@@ -29,6 +31,32 @@ UpdatePlan to_plan(const Napi::Object& request) {
     plan.metadata.emplace_back(key, metadata.Get(key).As<Napi::String>());
   }
   return plan;
+}
+
+/// A draft in JavaScript's hands. It is removed when it is discarded, forgotten, or its environment ends.
+class HeldDraft final : public Environment::Member {
+ public:
+  HeldDraft(Napi::Env env, gguf::Draft draft) : draft_(std::move(draft)) { enter(env); }
+  std::optional<gguf::Draft>& draft() noexcept { return draft_; }
+
+ private:
+  void finish() noexcept override { draft_.reset(); }
+  std::optional<gguf::Draft> draft_;
+};
+constexpr napi_type_tag draft_tag = {0x6c1f0a5e9d2b47f8ULL, 0x8b3e55d1c7094a6fULL};
+
+Napi::Value wrap(Napi::Env env, gguf::Draft draft) {
+  auto external = Napi::External<HeldDraft>::New(env, new HeldDraft(env, std::move(draft)),
+                                                 [](Napi::Env, HeldDraft* owned) { delete owned; });
+  napi_type_tag_object(env, external, &draft_tag);
+  return external;
+}
+
+std::optional<gguf::Draft>& to_draft(const Napi::Value& value) {
+  bool matches = false;
+  if (value.IsExternal()) napi_check_object_type_tag(value.Env(), value, &draft_tag, &matches);
+  if (!matches) throw Napi::TypeError::New(value.Env(), "expected a draft of this library");
+  return value.As<Napi::External<HeldDraft>>().Data()->draft();
 }
 
 class UpdateWorker final : public PromiseWorker {
@@ -56,6 +84,12 @@ class UpdateWorker final : public PromiseWorker {
       tensors[n++] = item;
     }
     js.Set("tensors", tensors);
+    if (result_.draft) {
+      Napi::Object draft = Napi::Object::New(Env());
+      draft.Set("path", core::to_utf8(result_.draft->path()));
+      draft.Set("handle", wrap(Env(), std::move(*result_.draft)));
+      js.Set("draft", draft);
+    }
     return js;
   }
 
@@ -70,12 +104,29 @@ Napi::Value check_output(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// publish(draft, overwrite): gives it the output's name. What fails can be tried again.
+Napi::Value publish(const Napi::CallbackInfo& info) {
+  std::optional<gguf::Draft>& draft = to_draft(info[0]);
+  if (!draft) throw core::Error(core::ErrorCode::option_invalid, "the draft is published or discarded already");
+  draft->publish(info[1].ToBoolean());
+  draft.reset();
+  return info.Env().Undefined();
+}
+
+/// discard(draft): removes it unless it is published. Any number of calls.
+Napi::Value discard(const Napi::CallbackInfo& info) {
+  to_draft(info[0]).reset();
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
-/// update({source, output, overwrite, threads, tensors, metadata}, onProgress)
+/// update({source, output, overwrite, draft?, threads, tensors, metadata}, onProgress)
 ///   → { done: Promise<NativeUpdateResult>, cancel(): void }.
 void register_update(Napi::Env env, Napi::Object exports) {
   exports.Set("checkOutput", Napi::Function::New(env, checked<check_output>));
+  exports.Set("discard", Napi::Function::New(env, discard));
+  exports.Set("publish", Napi::Function::New(env, checked<publish>));
   exports.Set("update", Napi::Function::New(env, start<UpdateWorker>));
 }
 

@@ -7,6 +7,13 @@
 #include "core/file_io_internal.h"
 
 namespace rosi::core {
+namespace {
+
+constexpr std::string_view partial_mark = ".partial-";
+constexpr std::string_view hex_digits = "0123456789abcdef";
+constexpr std::size_t n_random = 8;  // digits
+
+}  // namespace
 
 std::string to_utf8(const std::filesystem::path& path) {
   const std::u8string text = path.u8string();
@@ -58,13 +65,20 @@ void require_no_zero_byte(const std::filesystem::path& path) {
 }
 
 std::filesystem::path partial_path_for(const std::filesystem::path& path, long process) {
-  static constexpr char digits[] = "0123456789abcdef";
   std::random_device random;
-  std::string suffix = ".partial-" + std::to_string(process) + "-";
-  for (int i = 0; i < 8; ++i) suffix += digits[random() % 16];
+  std::string suffix = std::string(partial_mark) + std::to_string(process) + "-";
+  for (std::size_t i = 0; i < n_random; ++i) suffix += hex_digits[random() % hex_digits.size()];
   std::filesystem::path partial = path;
   partial += suffix;
   return partial;
+}
+
+bool is_partial_name(std::string_view name, std::string_view output) {
+  if (!name.starts_with(output) || !name.substr(output.size()).starts_with(partial_mark)) return false;
+  const std::string_view rest = name.substr(output.size() + partial_mark.size());
+  const std::size_t dash = rest.find('-');
+  return dash != 0 && dash != std::string_view::npos && rest.find_first_not_of("0123456789") == dash &&
+         rest.size() == dash + 1 + n_random && rest.find_first_not_of(hex_digits, dash + 1) == std::string_view::npos;
 }
 
 }  // namespace rosi::core

@@ -45,12 +45,12 @@ class InputFile {
   std::unique_ptr<State> state_;
 };
 
-/// A new file under a temporary name beside its final one. It appears under the final name on commit(), complete and
-/// synced; whatever happens before that leaves nothing behind.
+/// A new file under a temporary name beside its final one. It appears under the final name on publish(); before that it
+/// leaves with this object. What a killed process has left, the next output of the same name removes.
 class OutputFile {
  public:
-  /// Creates `<path>.partial-<process>-<random>` and reserves `bytes` where the file system can, so that a full disk is
-  /// found at once. Throws Error{file_failed}.
+  /// Creates `<path>.partial-<process>-<random>`, locks it as the sign that its owner lives, and reserves `bytes` where
+  /// the file system can, so that a full disk is found at once. Throws Error{file_failed}.
   OutputFile(const std::filesystem::path& path, std::uint64_t bytes);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
@@ -61,9 +61,11 @@ class OutputFile {
   void copy(const InputFile& source, std::uint64_t from, std::uint64_t to, std::uint64_t bytes);
   void read(std::uint64_t offset, std::span<std::byte> target) const;
 
-  /// Syncs the file, gives it its final name and syncs the folder. Without `overwrite` an existing file is never
-  /// replaced, even when it appeared a moment ago: Error{output_exists}.
-  void commit(bool overwrite);
+  /// Waits until the disk has it.
+  void sync();
+  /// Gives it its final name in one step and syncs the folder. Without `overwrite` an existing file is never replaced,
+  /// even when it appeared a moment ago: Error{output_exists}. After a failure it can be tried again.
+  void publish(bool overwrite);
   const std::filesystem::path& partial_path() const noexcept;
 
  private:

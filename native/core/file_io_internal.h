@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -25,5 +26,7 @@ Error exists_error(const std::filesystem::path& path);
 /// A path as JavaScript can hold and no system can: it would end at the zero byte and lead to another file.
 void require_no_zero_byte(const std::filesystem::path& path);
 std::filesystem::path partial_path_for(const std::filesystem::path& path, long process);
+/// Whether `name`, without a folder, is one that partial_path_for() gives for an output of that name.
+bool is_partial_name(std::string_view name, std::string_view output);
 
 }  // namespace rosi::core

@@ -89,12 +89,12 @@ struct OutputFile::State {
   std::fstream stream;
   std::mutex mutex;
   bool created = false;
-  bool committed = false;
+  bool published = false;
 
   ~State() {
     if (stream.is_open()) stream.close();
     std::error_code ignored;
-    if (created && !committed) std::filesystem::remove(partial, ignored);
+    if (created && !published) std::filesystem::remove(partial, ignored);
   }
   Error failure(int error) const { return file_error("cannot write", path, error, error == ENOSPC ? bytes : 0); }
 };
@@ -151,15 +151,18 @@ void OutputFile::read(std::uint64_t offset, std::span<std::byte> target) const {
   if (!state_->stream) throw short_read_error(state_->partial, offset, target.size());
 }
 
-void OutputFile::commit(bool overwrite) {
+void OutputFile::sync() {
   errno = 0;
   state_->stream.close();
   if (state_->stream.fail()) throw state_->failure(last_error());
+}
+
+void OutputFile::publish(bool overwrite) {
   std::error_code error;
   if (!overwrite && std::filesystem::exists(state_->path, error)) throw exists_error(state_->path);
   std::filesystem::rename(state_->partial, state_->path, error);
   if (error) throw state_->failure(error.default_error_condition().value());
-  state_->committed = true;
+  state_->published = true;
 }
 
 }  // namespace rosi::core

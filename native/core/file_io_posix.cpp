@@ -4,6 +4,7 @@
 #if ROSI_POSIX_FILES
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +39,25 @@ void read_all(int descriptor, const std::filesystem::path& path, std::uint64_t o
     if (n == 0) throw short_read_error(path, offset, target.size());
     target = target.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+/// Partial files of this output whose owner has died: the system has taken their lock away with it. Without a lock to
+/// be had (NFS may have none) a file is left alone.
+void remove_abandoned(const std::filesystem::path& path) noexcept {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder_of(path), error);
+  const std::string output = path.filename().string();
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (!is_partial_name(entry->path().filename().string(), output)) continue;
+    const int descriptor = ::open(entry->path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) continue;
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+    ::close(descriptor);
   }
 }
 
@@ -114,11 +134,11 @@ struct OutputFile::State {
   std::filesystem::path partial;
   std::uint64_t bytes = 0;  // planned size, for messages
   int descriptor = -1;
-  bool committed = false;
+  bool published = false;
 
   ~State() {
+    if (descriptor >= 0 && !published) ::unlink(partial.c_str());
     if (descriptor >= 0) ::close(descriptor);
-    if (descriptor >= 0 && !committed) ::unlink(partial.c_str());
   }
   Error failure(int error) const { return file_error("cannot write", path, error, is_full(error) ? bytes : 0); }
   void rename_new() const;
@@ -127,10 +147,18 @@ struct OutputFile::State {
 OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes) : state_(std::make_unique<State>()) {
   state_->path = path;
   require_no_zero_byte(path);
-  state_->partial = partial_path_for(path, static_cast<long>(::getpid()));
   state_->bytes = bytes;
-  state_->descriptor = ::open(state_->partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (state_->descriptor < 0) throw state_->failure(errno);
+  remove_abandoned(path);
+  while (state_->descriptor < 0) {
+    state_->partial = partial_path_for(path, static_cast<long>(::getpid()));
+    state_->descriptor = ::open(state_->partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (state_->descriptor < 0) throw state_->failure(errno);
+    ::flock(state_->descriptor, LOCK_EX);
+    struct stat status = {};
+    if (::fstat(state_->descriptor, &status) == 0 && status.st_nlink > 0) break;
+    ::close(state_->descriptor);  // between the two calls another process took it for abandoned
+    state_->descriptor = -1;
+  }
 #if defined(__linux__)
   // Only a full disk counts: many file systems can't reserve, and writing tells soon enough.
   if (bytes > 0 && ::fallocate(state_->descriptor, 0, 0, static_cast<off_t>(bytes)) != 0 && is_full(errno)) {
@@ -205,17 +233,19 @@ void OutputFile::State::rename_new() const {
   if (::rename(partial.c_str(), path.c_str()) != 0) throw failure(errno);
 }
 
-void OutputFile::commit(bool overwrite) {
+void OutputFile::sync() {
   if (::fsync(state_->descriptor) != 0) throw state_->failure(errno);
+}
+
+void OutputFile::publish(bool overwrite) {
   if (overwrite) {
     if (::rename(state_->partial.c_str(), state_->path.c_str()) != 0) throw state_->failure(errno);
   } else {
     state_->rename_new();
   }
-  state_->committed = true;
+  state_->published = true;
   // Makes the name last through a power cut. The file is whole already, and some file systems can't sync a folder.
-  const std::filesystem::path folder = state_->path.has_parent_path() ? state_->path.parent_path() : ".";
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(folder_of(state_->path).c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor >= 0) {
     ::fsync(descriptor);
     ::close(descriptor);

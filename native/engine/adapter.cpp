@@ -1,9 +1,10 @@
+#include "engine/adapter.h"
+
 #include <cstdio>
 #include <cstring>
 #include <memory>
 
 #include "engine/backends.h"
-#include "engine/session.h"
 #include "ggml.h"
 #include "gguf.h"
 

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "engine/assertions.h"
 #include "ggml-backend.h"
 #include "llama.h"
 
@@ -48,6 +49,7 @@ void load_backends() {
   static std::once_flag once;
   std::call_once(once, [] {
     llama_log_set(keep_message, nullptr);
+    watch_assertions();
     ggml_backend_load_all_from_path(own_folder().string().c_str());
     llama_backend_init();
   });
@@ -65,7 +67,5 @@ std::string take_engine_messages() {
   while (!taken.empty() && (taken.back() == '\n' || taken.back() == ' ')) taken.pop_back();
   return taken;
 }
-
-std::string engine_version() { return llama_version(); }
 
 }  // namespace rosi::engine

@@ -12,7 +12,4 @@ void load_backends();
 /// What the engine last complained about on this process, for error messages; cleared by the call.
 std::string take_engine_messages();
 
-/// llama.cpp's version, e.g. "v0.5.0".
-std::string engine_version();
-
 }  // namespace rosi::engine

@@ -1,5 +1,8 @@
 #include "engine/capture.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <unordered_map>
 
@@ -9,25 +12,31 @@
 namespace rosi::engine {
 namespace {
 
+/// N of the name "blk.N.…"; the last block for other names.
+int block_of(const std::string& tensor, int n_layer) {
+  int block = 0;
+  return std::sscanf(tensor.c_str(), "blk.%d.", &block) == 1 ? block : n_layer - 1;
+}
+
 /// Copies rows out of the graph while it runs. llama.cpp may reuse a node's buffer once the callback has returned.
 class Observer {
  public:
   Observer(const CaptureRequest& request, const ModelInfo& info, CaptureResult& result)
       : request_(request), result_(result) {
-    result.n_layer = info.n_layer;
+    result.n_layer = request.n_layer;
     result.d_model = info.d_model;
-    const std::size_t n_prompts = request.prompts.size();
-    if (request.streams) {
-      result.streams.assign(n_prompts * static_cast<std::size_t>(info.n_layer) * static_cast<std::size_t>(info.d_model),
-                            0.0f);
-    }
+    result.streams.assign(
+        request.prompts.size() * static_cast<std::size_t>(request.n_layer) * static_cast<std::size_t>(info.d_model),
+        0.0f);
     index_rows();
+    int last = request.n_layer - 1;
     for (const std::string& writer : request.writers) {
       writers_.emplace(writer, result.inputs.size());
       result.inputs.push_back({writer, 0, {}});
+      last = std::max(last, block_of(writer, info.n_layer));
     }
-    seen_layers_.assign(static_cast<std::size_t>(info.n_layer), false);
-    last_ = "l_out-" + std::to_string(info.n_layer - 1);
+    seen_layers_.assign(static_cast<std::size_t>(request.n_layer), false);
+    last_ = "l_out-" + std::to_string(last);
   }
 
   bool wants(int prompt, int position) const { return !slots(prompt, position).empty(); }
@@ -39,7 +48,7 @@ class Observer {
 
   void finish() const {
     for (std::size_t layer = 0; layer < seen_layers_.size(); ++layer) {
-      if (request_.streams && !seen_layers_[layer]) {
+      if (!seen_layers_[layer]) {
         throw core::Error(
             core::ErrorCode::model_unsupported,
             "this architecture's graph has no node 'l_out-" + std::to_string(layer) + "' for the stream after a block");
@@ -96,10 +105,14 @@ class Observer {
         return true;
       }
     }
-    if (std::strncmp(node->name, "l_out-", 6) != 0) return ask ? false : true;
-    if (ask) return request_.streams || last_ == node->name;
-    if (request_.streams) copy_stream(node);
-    return last_ != node->name;  // false ends the graph here: the output head is not needed
+    if (std::strncmp(node->name, "l_out-", 6) != 0) return !ask;
+    if (ask) return block_of_stream(node) < seen_layers_.size() || last_ == node->name;
+    copy_stream(node);
+    return last_ != node->name;  // false ends the graph here: later blocks and the output head are not needed
+  }
+
+  static std::size_t block_of_stream(const ggml_tensor* node) {
+    return static_cast<std::size_t>(std::atoi(node->name + std::strlen("l_out-")));
   }
 
   /// Calls take(row of the batch, row of the tensor); the last block keeps only rows with an output.
@@ -136,7 +149,7 @@ class Observer {
   }
 
   void copy_stream(const ggml_tensor* node) {
-    const auto layer = static_cast<std::size_t>(std::atoi(node->name + 6));
+    const std::size_t layer = block_of_stream(node);
     if (layer >= seen_layers_.size() || node->type != GGML_TYPE_F32 || node->ne[0] != result_.d_model) return;
     seen_layers_[layer] = true;
     each_row(node, [&](const PackedRow& row, std::size_t i) {
@@ -158,7 +171,12 @@ class Observer {
   const std::vector<int>* outputs_ = nullptr;
 };
 
-void check_positions(const CaptureRequest& request) {
+void check_request(const CaptureRequest& request, const ModelInfo& info) {
+  if (request.n_layer < 0 || request.n_layer > info.n_layer) {
+    throw core::Error(core::ErrorCode::option_invalid, "streams of " + std::to_string(request.n_layer) +
+                                                           " blocks were asked for; this model has " +
+                                                           std::to_string(info.n_layer));
+  }
   if (!request.positions.empty() && request.positions.size() != request.prompts.size()) {
     throw core::Error(core::ErrorCode::option_invalid, "positions must be given for every prompt or for none");
   }
@@ -176,7 +194,7 @@ void check_positions(const CaptureRequest& request) {
 
 CaptureResult capture(Session& session, const CaptureRequest& request, const core::Progress& progress) {
   check_prompts(request.prompts, session.info().n_vocab, session.info().n_context, 0);
-  check_positions(request);
+  check_request(request, session.info());
   CaptureResult result;
   Observer observer(request, session.info(), result);
   const auto last = [&](int prompt, int position) {

@@ -7,7 +7,7 @@ namespace rosi::engine {
 
 struct CaptureRequest {
   std::vector<Tokens> prompts;
-  bool streams = true;                      // the residual after each block at each prompt's last token
+  int n_layer = 0;                          // of this many first blocks, the residual after each at the last token
   std::vector<std::string> writers;         // matrices whose inputs are wanted
   bool last = true;                         // writers' inputs at each prompt's last token
   std::vector<std::vector<int>> positions;  // and at these positions of each prompt; empty: none
@@ -15,9 +15,9 @@ struct CaptureRequest {
 };
 
 struct CaptureResult {
-  int n_layer = 0;
+  int n_layer = 0;  // as asked for
   int d_model = 0;
-  std::vector<float> streams;  // [n_prompts, n_layer, d_model]; empty unless asked for
+  std::vector<float> streams;  // [n_prompts, n_layer, d_model]
   struct Inputs {
     std::string writer;
     std::int64_t d_in = 0;
@@ -27,8 +27,8 @@ struct CaptureResult {
   std::int64_t n_rows = 0;     // of each writer's inputs
 };
 
-/// Needs no output head: the graph ends at the last block. Throws Error{model_unsupported} when the graph has no node
-/// for a block or a writer that was asked for.
+/// The graph ends at the last block that is asked for. Throws Error{model_unsupported} when it has no node for a block
+/// or a writer that was asked for, Error{option_invalid} for more blocks than the model has.
 CaptureResult capture(Session& session, const CaptureRequest& request, const core::Progress& progress);
 
 }  // namespace rosi::engine

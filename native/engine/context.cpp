@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/assertions.h"
 #include "engine/backends.h"
 
 namespace rosi::engine {
@@ -15,6 +16,8 @@ constexpr int kMaxSequences = 64;  // of 256 the engine allows; more make the at
 Context::Context(Session& session, const ContextShape& shape, const RunOptions& options, const core::Progress& progress,
                  ggml_backend_sched_eval_callback observe, void* observer)
     : progress_(progress) {
+  if (options.adapter && options.adapter->session().get() != &session)
+    throw core::Error(core::ErrorCode::option_invalid, "the adapter was made for another session");
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<std::uint32_t>(shape.n_context);
   params.n_batch = static_cast<std::uint32_t>(shape.n_batch);
@@ -29,7 +32,10 @@ Context::Context(Session& session, const ContextShape& shape, const RunOptions& 
   params.abort_callback = should_abort;
   params.abort_callback_data = this;
   take_engine_messages();
-  context_.reset(llama_init_from_model(session.model(), params));
+  {
+    const ThrowingAssertions here;
+    context_.reset(llama_init_from_model(session.model(), params));
+  }
   if (!context_) fail("the engine could not make a context of " + std::to_string(shape.n_context) + " tokens");
   if (options.adapter) {
     llama_adapter_lora* adapter = options.adapter->get();
@@ -103,7 +109,7 @@ void check_prompts(const std::vector<Tokens>& prompts, int n_vocab, int n_contex
                         {{"prompt", static_cast<double>(i)}, {"tokens", static_cast<double>(prompts[i].size())}});
     };
     if (prompts[i].empty()) refuse("has no tokens");
-    if (static_cast<int>(prompts[i].size()) + room > n_context) {
+    if (static_cast<std::int64_t>(prompts[i].size()) + room > n_context) {
       refuse("has " + std::to_string(prompts[i].size()) + " tokens; with " + std::to_string(room) +
              " more that is beyond this model's context of " + std::to_string(n_context));
     }
@@ -115,13 +121,11 @@ void check_prompts(const std::vector<Tokens>& prompts, int n_vocab, int n_contex
 }
 
 void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
-                const core::Progress& progress, const std::function<bool(int, int)>& wants,
-                const std::function<void(Context&, const std::vector<PackedRow>&, const std::vector<int>&)>& before,
-                const std::function<void(Context&, const std::vector<PackedRow>&, const std::vector<int>&)>& after,
-                ggml_backend_sched_eval_callback observe, void* observer) {
+                const core::Progress& progress, const std::function<bool(int, int)>& wants, const PackedReader& before,
+                const PackedReader& after, ggml_backend_sched_eval_callback observe, void* observer) {
   if (prompts.empty()) return;
-  const std::lock_guard lock(session.operation_mutex());
   check_prompts(prompts, session.info().n_vocab, session.info().n_context, 0);
+  const auto turn = session.take_turn(progress);
   const int prefix = shared_prefix(prompts, session.info().recurrent);
   std::size_t longest = 0, total = static_cast<std::size_t>(prefix);
   for (const Tokens& prompt : prompts) {

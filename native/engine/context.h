@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/session.h"
+#include "engine/adapter.h"
 
 namespace rosi::engine {
 
@@ -25,6 +25,7 @@ struct ContextShape {
 
 class Context {
  public:
+  /// Throws Error{option_invalid} for an adapter of another session, Error{engine_failed}.
   Context(Session& session, const ContextShape& shape, const RunOptions& options, const core::Progress& progress,
           ggml_backend_sched_eval_callback observe = nullptr, void* observer = nullptr);
 
@@ -41,7 +42,7 @@ class Context {
 
   void copy_sequence(int from, int to);
   void remove_sequence(int sequence);
-  /// For observers that end the graph early: reports the share done.
+  /// Tells the share done, which polls of the engine repeat until the next. Throws Error{aborted}.
   void report(double done) {
     core::report(progress_, done);
     last_done_ = done;
@@ -64,17 +65,20 @@ int shared_prefix(const std::vector<Tokens>& prompts, bool recurrent);
 /// A prompt is at most as long as the model's context. Throws Error{option_invalid} naming the prompt; also when empty.
 void check_prompts(const std::vector<Tokens>& prompts, int n_vocab, int n_context, int room);
 
-/// Runs prompts to their ends in full batches, the shared prefix once.
-/// `wants(prompt, position)` says which rows are outputs; `after(rows of this decode, their prompts)` reads them.
+/// A row of a decode.
 struct PackedRow {
-  int prompt;
+  int prompt;  // -1: the prefix that all prompts share
   int position;
 };
-void run_packed(
-    Session& session, const std::vector<Tokens>& prompts, const RunOptions& options, const core::Progress& progress,
-    const std::function<bool(int prompt, int position)>& wants,
-    const std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>& before,
-    const std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>& after,
-    ggml_backend_sched_eval_callback observe = nullptr, void* observer = nullptr);
+
+/// What reads a decode: its rows, and which of them are outputs.
+using PackedReader = std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>;
+
+/// Runs prompts to their ends in full batches, the shared prefix once. `wants(prompt, position)` says which rows are
+/// outputs; `before` and `after` are called around each decode.
+void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
+                const core::Progress& progress, const std::function<bool(int prompt, int position)>& wants,
+                const PackedReader& before, const PackedReader& after,
+                ggml_backend_sched_eval_callback observe = nullptr, void* observer = nullptr);
 
 }  // namespace rosi::engine

@@ -1,6 +1,9 @@
 #include "engine/generate.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
+#include <numeric>
 
 namespace rosi::engine {
 namespace {
@@ -15,47 +18,30 @@ struct Slot {
   llama_token next = 0;  // to be run in the next step
 };
 
+/// Cells for as many of the longest prompts as run at once, within `most` where one alone does not need more.
+std::size_t cells_for(std::vector<std::size_t> needs, int parallel, int most) {
+  const auto at_once = needs.begin() + std::min<std::ptrdiff_t>(parallel, std::ssize(needs));
+  std::partial_sort(needs.begin(), at_once, needs.end(), std::greater<>());
+  const std::size_t together = std::accumulate(needs.begin(), at_once, std::size_t{0});
+  return std::max(needs.front(), std::min(together, static_cast<std::size_t>(std::max(most, 0))));
+}
+
 }  // namespace
 
-std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts,
-                                     const std::vector<std::vector<int>>& positions, const RunOptions& options,
+std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
                                      const core::Progress& progress) {
-  const int n_vocab = session.info().n_vocab;
-  std::vector<std::vector<int>> wanted(prompts.size());
-  std::vector<std::size_t> first_row(prompts.size());
-  std::size_t n_rows = 0;
-  check_prompts(prompts, n_vocab, session.info().n_context, 0);
-  const int prefix = shared_prefix(prompts, session.info().recurrent);
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    wanted[i] = positions.empty() ? std::vector<int>{static_cast<int>(prompts[i].size()) - 1} : positions.at(i);
-    for (const int position : wanted[i]) {
-      if (position < prefix || position >= static_cast<int>(prompts[i].size())) {
-        throw core::Error(core::ErrorCode::option_invalid,
-                          "position " + std::to_string(position) + " of prompt " + std::to_string(i) +
-                              " is outside it or in the prefix that all prompts share");
-      }
-    }
-    first_row[i] = n_rows;
-    n_rows += wanted[i].size();
-  }
-  std::vector<float> logits(n_rows * static_cast<std::size_t>(n_vocab));
-  const auto index_of = [&](int prompt, int position) {
-    const auto& list = wanted[static_cast<std::size_t>(prompt)];
-    return std::find(list.begin(), list.end(), position);
-  };
+  const auto n_vocab = static_cast<std::size_t>(session.info().n_vocab);
+  std::vector<float> logits(prompts.size() * n_vocab);
   run_packed(
       session, prompts, options, progress,
       [&](int prompt, int position) {
-        return prompt >= 0 && index_of(prompt, position) != wanted[static_cast<std::size_t>(prompt)].end();
+        return prompt >= 0 && position + 1 == static_cast<int>(prompts[static_cast<std::size_t>(prompt)].size());
       },
       [](Context&, const std::vector<PackedRow>&, const std::vector<int>&) {},
       [&](Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
         for (const int row : outputs) {
-          const auto [prompt, position] = rows[static_cast<std::size_t>(row)];
-          const auto& list = wanted[static_cast<std::size_t>(prompt)];
-          const std::size_t at = first_row[static_cast<std::size_t>(prompt)] +
-                                 static_cast<std::size_t>(index_of(prompt, position) - list.begin());
-          std::copy_n(context.logits(row), n_vocab, &logits[at * static_cast<std::size_t>(n_vocab)]);
+          const auto prompt = static_cast<std::size_t>(rows[static_cast<std::size_t>(row)].prompt);
+          std::copy_n(context.logits(row), n_vocab, &logits[prompt * n_vocab]);
         }
       });
   return logits;
@@ -69,19 +55,25 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
   answers.resize(prompts.size());
   if (request.first_logits) result.first_logits.resize(prompts.size() * static_cast<std::size_t>(n_vocab));
   if (prompts.empty() || request.max_tokens < 1) return result;
-  const std::lock_guard lock(session.operation_mutex());
   check_prompts(prompts, n_vocab, session.info().n_context, request.max_tokens);
+  const auto turn = session.take_turn(progress);
   const int prefix = shared_prefix(prompts, session.info().recurrent);
   std::size_t longest = 0;
-  for (const Tokens& prompt : prompts) longest = std::max(longest, prompt.size());
+  std::vector<std::size_t> needs;  // cells of each prompt and its answer, beyond the prefix
+  for (const Tokens& prompt : prompts) {
+    longest = std::max(longest, prompt.size());
+    needs.push_back(prompt.size() - static_cast<std::size_t>(prefix) + static_cast<std::size_t>(request.max_tokens));
+  }
   const int parallel =
       std::clamp<int>(request.parallel, 1, static_cast<int>(std::min<std::size_t>(prompts.size(), 64)));
-  const int each = static_cast<int>(longest) - prefix + request.max_tokens;
+  std::size_t free_cells = cells_for(needs, parallel, request.cells);
   const int budget = std::max<int>(512, static_cast<int>(longest)) + parallel;
-  Context context(
-      session,
-      {.n_context = prefix + parallel * each, .n_batch = budget, .n_sequences = parallel + 1, .n_outputs = parallel},
-      request.run, progress);
+  Context context(session,
+                  {.n_context = prefix + static_cast<int>(free_cells),
+                   .n_batch = budget,
+                   .n_sequences = parallel + 1,
+                   .n_outputs = parallel},
+                  request.run, progress);
   if (prefix > 0) {
     std::vector<Context::Row> rows;
     for (int position = 0; position < prefix; ++position)
@@ -102,6 +94,7 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
     for (std::size_t s = 0; s < slots.size() && next_prompt < prompts.size(); ++s) {
       if (slots[s].prompt >= 0) continue;
       const Tokens& prompt = prompts[next_prompt];
+      if (needs[next_prompt] > free_cells) break;  // not the next that fits: the long ones would come last, one by one
       if (!rows.empty() && rows.size() + prompt.size() > static_cast<std::size_t>(budget)) break;
       if (session.info().recurrent && !rows.empty()) break;  // the engine would split a mixed batch in another order
       if (prefix > 0) context.copy_sequence(0, static_cast<int>(s) + 1);
@@ -110,6 +103,7 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
                         position + 1 == static_cast<int>(prompt.size())});
       }
       outputs.emplace_back(static_cast<int>(rows.size()) - 1, s);
+      free_cells -= needs[next_prompt];
       slots[s] = {static_cast<int>(next_prompt++), static_cast<int>(prompt.size()), 0};
     }
     context.decode(rows);
@@ -126,6 +120,7 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
       if (!ended) answer.push_back(slot.next);
       if (ended || static_cast<int>(answer.size()) >= request.max_tokens) {
         context.remove_sequence(static_cast<int>(s) + 1);
+        free_cells += needs[static_cast<std::size_t>(slot.prompt)];
         slot.prompt = -1;
         ++finished;
       }

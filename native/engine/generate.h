@@ -7,15 +7,17 @@
 
 namespace rosi::engine {
 
-/// Logits [n_rows, n_vocab]: of each prompt's last token, or of the positions given for it, in prompt order.
-std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts,
-                                     const std::vector<std::vector<int>>& positions, const RunOptions& options,
+/// Logits [n_prompts, n_vocab] of the token that follows each prompt.
+std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
                                      const core::Progress& progress);
 
 struct GenerateRequest {
   std::vector<Tokens> prompts;
   int max_tokens = 64;  // new tokens of an answer
-  int parallel = 16;    // answers generated at once
+  int parallel = 16;    // most answers generated at once
+  // Most tokens held for them: fewer answers run at once where prompts are long. At least the longest prompt's need.
+  // Default: 2 GiB of keys and values in an 8B model.
+  int cells = 16384;
   bool first_logits = false;
   RunOptions run;
 };

@@ -1,5 +1,8 @@
 #include "engine/session.h"
 
+#include <chrono>
+
+#include "engine/assertions.h"
 #include "engine/backends.h"
 
 namespace rosi::engine {
@@ -40,21 +43,30 @@ ModelInfo describe(const llama_model* model) {
       .bos_text = token_text(vocab, llama_vocab_bos(vocab)),
       .eos_text = token_text(vocab, llama_vocab_eos(vocab)),
       .control_texts = control_texts(vocab),
-      .adds_bos = llama_vocab_get_add_bos(vocab),
+      .adds_bos = llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL,
       .recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model),
   };
 }
 
-Tokens tokenize_text(const llama_vocab* vocab, const std::string& text, bool add_special, bool parse_special) {
+Tokens tokenize_text(const llama_vocab* vocab, const std::string& text, bool parse_special) {
   Tokens tokens(text.size() + 8);
   const auto length = static_cast<std::int32_t>(text.size());
-  std::int32_t count = llama_tokenize(vocab, text.data(), length, tokens.data(),
-                                      static_cast<std::int32_t>(tokens.size()), add_special, parse_special);
-  if (count < 0) {  // more tokens than room: the engine says how many
-    tokens.resize(static_cast<std::size_t>(-count));
-    count = llama_tokenize(vocab, text.data(), length, tokens.data(), -count, add_special, parse_special);
+  const auto run = [&] {
+    return llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<std::int32_t>(tokens.size()), false,
+                          parse_special);
+  };
+  try {
+    std::int32_t count = run();
+    if (count < 0) {  // more tokens than room: the engine says how many
+      tokens.resize(static_cast<std::size_t>(-static_cast<std::int64_t>(count)));
+      count = run();
+    }
+    tokens.resize(static_cast<std::size_t>(count));
+  } catch (const std::exception& error) {
+    throw core::Error(
+        core::ErrorCode::engine_failed,
+        std::string("the engine could not tokenise a text with this model's vocabulary: ") + error.what());
   }
-  tokens.resize(static_cast<std::size_t>(count));
   return tokens;
 }
 
@@ -84,18 +96,27 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   };
   std::shared_ptr<Session> session(new Session());
   session->threads_ = threads < 1 ? 1 : threads;
-  session->model_.reset(llama_model_load_from_file(path.c_str(), params));
+  {
+    const ThrowingAssertions here;
+    session->model_.reset(llama_model_load_from_file(path.c_str(), params));
+  }
   if (stopped) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
   if (!session->model_) fail("the engine could not load " + path);
-  if (llama_model_has_encoder(session->model())) {
-    throw core::Error(core::ErrorCode::model_unsupported,
-                      path + " has an encoder; only decoder-only chat models are supported");
-  }
+  const auto refuse = [&](const char* why) { throw core::Error(core::ErrorCode::model_unsupported, path + why); };
+  if (llama_model_has_encoder(session->model())) refuse(" has an encoder; only decoder-only chat models are supported");
+  // The engine ends the process when such a vocabulary is asked for anything.
+  if (llama_vocab_type(session->vocab()) == LLAMA_VOCAB_TYPE_NONE) refuse(" has no vocabulary");
   session->info_ = describe(session->model());
   return session;
 }
 
 Session::~Session() = default;
+
+std::unique_lock<std::timed_mutex> Session::take_turn(const core::Progress& progress) {
+  std::unique_lock lock(operation_, std::defer_lock);
+  while (!lock.try_lock_for(std::chrono::milliseconds(50))) core::report(progress, 0);
+  return lock;
+}
 
 Tokens Session::tokenize(const std::vector<Segment>& segments, bool add_bos) const {
   bool joined = true;
@@ -103,29 +124,40 @@ Tokens Session::tokenize(const std::vector<Segment>& segments, bool add_bos) con
   for (const Segment& segment : segments) {
     text += segment.text;
     if (!segment.parse_special) {
-      joined = joined &&
-               tokenize_text(vocab(), segment.text, false, true) == tokenize_text(vocab(), segment.text, false, false);
+      joined = joined && tokenize_text(vocab(), segment.text, true) == tokenize_text(vocab(), segment.text, false);
     }
   }
-  if (joined) return tokenize_text(vocab(), text, add_bos, true);
   Tokens tokens;
-  for (const Segment& segment : segments) {
-    const Tokens part = tokenize_text(vocab(), segment.text, add_bos && tokens.empty(), segment.parse_special);
-    tokens.insert(tokens.end(), part.begin(), part.end());
+  // Not by the engine: asked for a BOS token it would also end the prompt with an EOS where the vocabulary adds one.
+  if (add_bos && llama_vocab_bos(vocab()) != LLAMA_TOKEN_NULL) tokens.push_back(llama_vocab_bos(vocab()));
+  const auto append = [&](const Tokens& part) { tokens.insert(tokens.end(), part.begin(), part.end()); };
+  if (joined) {
+    append(tokenize_text(vocab(), text, true));
+  } else {
+    for (const Segment& segment : segments) append(tokenize_text(vocab(), segment.text, segment.parse_special));
   }
   return tokens;
 }
 
 std::string Session::detokenize(const Tokens& tokens) const {
-  std::string text(tokens.size() * 8 + 16, '\0');
-  const auto count = static_cast<std::int32_t>(tokens.size());
-  std::int32_t length = llama_detokenize(vocab(), tokens.data(), count, text.data(),
-                                         static_cast<std::int32_t>(text.size()), false, false);
-  if (length < 0) {
-    text.resize(static_cast<std::size_t>(-length));
-    length = llama_detokenize(vocab(), tokens.data(), count, text.data(), -length, false, false);
+  // Piece by piece: llama_detokenize drops the first space of vocabularies that put one before every text.
+  std::string text;
+  for (const llama_token token : tokens) {
+    if (token < 0 || token >= info_.n_vocab) {
+      throw core::Error(core::ErrorCode::option_invalid,
+                        "token " + std::to_string(token) + " is not in this model's vocabulary");
+    }
+    std::string piece(64, '\0');
+    const auto spell = [&] {
+      return llama_token_to_piece(vocab(), token, piece.data(), static_cast<std::int32_t>(piece.size()), 0, false);
+    };
+    std::int32_t length = spell();
+    if (length < 0) {
+      piece.resize(static_cast<std::size_t>(-length));
+      length = spell();
+    }
+    text.append(piece, 0, static_cast<std::size_t>(length));
   }
-  text.resize(static_cast<std::size_t>(length));
   return text;
 }
 

@@ -27,8 +27,8 @@ struct ModelInfo {
   std::string bos_text;       // empty when the vocabulary has none
   std::string eos_text;
   std::vector<std::string> control_texts;  // of the tokens made only where special tokens are parsed
-  bool adds_bos;   // the vocabulary asks for a BOS token before every text
-  bool recurrent;  // has recurrent state: sequences are run one by one
+  bool adds_bos;                           // the vocabulary asks for a BOS token before every text
+  bool recurrent;                          // has recurrent state: sequences are run one by one
 };
 
 /// A piece of a prompt. Only the template's own text may become control tokens; a user's text is data.
@@ -36,8 +36,6 @@ struct Segment {
   std::string text;
   bool parse_special;
 };
-
-class Adapter;
 
 class Session {
  public:
@@ -50,11 +48,15 @@ class Session {
   int threads() const noexcept { return threads_; }
   llama_model* model() const noexcept { return model_.get(); }
   const llama_vocab* vocab() const noexcept { return llama_model_get_vocab(model_.get()); }
-  /// Held by the operation that runs. ggml's threads spin: two operations at once would slow each other down.
-  std::mutex& operation_mutex() noexcept { return operation_; }
+  /// Waits for the operations that came before. ggml's threads spin: two at once would slow each other down.
+  /// Throws Error{aborted} within 50 ms of the caller's wish.
+  std::unique_lock<std::timed_mutex> take_turn(const core::Progress& progress);
 
   /// Segments that hold no control-token text are joined first, so that tokens may span their borders as in training.
+  /// Throws Error{engine_failed} for a text that the vocabulary has no tokens for.
   Tokens tokenize(const std::vector<Segment>& segments, bool add_bos) const;
+  /// The text as the tokens spell it, a leading space of the first one too; control tokens spell nothing.
+  /// Throws Error{option_invalid} for a token that the vocabulary does not have.
   std::string detokenize(const Tokens& tokens) const;
 
  private:
@@ -65,29 +67,7 @@ class Session {
   std::unique_ptr<llama_model, FreeModel> model_;
   ModelInfo info_;
   int threads_ = 1;
-  std::mutex operation_;
-};
-
-/// W + strength * left * rightᵀ, for each named matrix.
-struct RankOneFactors {
-  std::string name;          // of the matrix in the GGUF
-  std::vector<float> left;   // [n_out]
-  std::vector<float> right;  // [n_in]
-};
-
-/// Rank-one updates applied while the model runs, exactly and without touching its weights.
-class Adapter {
- public:
-  /// Throws Error{option_invalid} for empty factors, Error{engine_failed} when the engine refuses them.
-  static std::shared_ptr<Adapter> load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors);
-  ~Adapter();
-  llama_adapter_lora* get() const noexcept { return adapter_; }
-  const std::shared_ptr<Session>& session() const noexcept { return session_; }
-
- private:
-  Adapter() = default;
-  std::shared_ptr<Session> session_;  // the adapter is valid as long as its model
-  llama_adapter_lora* adapter_ = nullptr;
+  std::timed_mutex operation_;
 };
 
 /// Throws Error{engine_failed}: `what`, then what the engine said about it.

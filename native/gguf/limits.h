@@ -25,6 +25,14 @@ inline constexpr std::uint32_t min_alignment = 8;
 inline constexpr std::uint32_t max_alignment = std::uint32_t{1} << 20;
 inline constexpr std::uint32_t default_alignment = 32;
 
+// llama.cpp's limits (LLAMA_MAX_LAYERS, LLAMA_MAX_EXPERTS); past them it ends the process.
+inline constexpr std::uint64_t blocks = 512;
+inline constexpr std::uint64_t experts = 1024;
+// Positions are 32-bit numbers with a sign.
+inline constexpr std::uint64_t context = (std::uint64_t{1} << 31) - 1;
+// The widest real models have about 2 * 10^4; the engine multiplies several such numbers in 32 bits.
+inline constexpr std::uint64_t embedding = std::uint64_t{1} << 20;
+
 // The least a metadata entry and a tensor's description take in a file. Counts are checked against the bytes that
 // are left before anything is reserved for them.
 inline constexpr std::uint64_t least_entry_bytes = 8 + 1 + 4 + 1;

@@ -61,8 +61,16 @@ void check_output(const std::filesystem::path& source, const std::filesystem::pa
   }
 }
 
+Draft::Draft(std::filesystem::path source, std::filesystem::path output, std::unique_ptr<core::OutputFile> file)
+    : source_(std::move(source)), output_(std::move(output)), file_(std::move(file)) {}
+
+void Draft::publish(bool overwrite) {
+  check_output(source_, output_, overwrite);  // the folder may have changed in the meantime
+  file_->publish(overwrite);
+}
+
 Writer::Writer(const File& source, const std::filesystem::path& output, bool overwrite, const Strings& added)
-    : source_(source), path_(output), overwrite_(overwrite) {
+    : source_(source), path_(output) {
   check_output(source.input().path(), output, overwrite);
   std::uint64_t place = head_bytes;
   for (const Entry& entry : source.metadata()) {
@@ -146,9 +154,9 @@ std::string Writer::checksum(std::string_view key, const core::OnBytes& on_bytes
   return digest;
 }
 
-void Writer::commit() {
-  check_output(source_.input().path(), path_, overwrite_);  // the folder may have changed in the meantime
-  output_->commit(overwrite_);
+Draft Writer::finish() {
+  output_->sync();
+  return {source_.input().path(), path_, std::move(output_)};
 }
 
 std::uint64_t Writer::text_place(std::string_view key) const {

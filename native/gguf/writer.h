@@ -23,9 +23,22 @@ using Strings = std::vector<std::pair<std::string, std::string>>;  // key, value
 /// can take the place of; {output_exists} when it exists and `overwrite` is false.
 void check_output(const std::filesystem::path& source, const std::filesystem::path& output, bool overwrite);
 
-/// Until commit() the output exists under a temporary name only, and leaves with the Writer.
+/// A complete output under a temporary name; it leaves with this object unless it is published.
+class Draft {
+ public:
+  Draft(std::filesystem::path source, std::filesystem::path output, std::unique_ptr<core::OutputFile> file);
+  const std::filesystem::path& path() const noexcept { return file_->partial_path(); }
+  /// Gives it its name, in one step. Throws what check_output() does, and {file_failed}.
+  void publish(bool overwrite);
+
+ private:
+  std::filesystem::path source_;
+  std::filesystem::path output_;
+  std::unique_ptr<core::OutputFile> file_;
+};
+
 /// Order: construct, then in any order and from any thread copy_unchanged() once, write_tensor() for each changed one
-/// and set_text(); then write_header(), checksum(), commit(). `source` must outlive the Writer.
+/// and set_text(); then write_header(), checksum(), finish(). `source` must outlive the Writer.
 class Writer {
  public:
   /// `added` replaces every `rosi.*` key of the source: they describe the last change, and the one before is found
@@ -45,14 +58,14 @@ class Writer {
   void write_header();
   /// The SHA-256 of the output with '0' for the digits of `key`'s value; writes it there and returns it.
   std::string checksum(std::string_view key, const core::OnBytes& on_bytes);
-  void commit();
+  /// Waits until the disk has it. Nothing may be called afterwards.
+  Draft finish();
 
  private:
   std::uint64_t text_place(std::string_view key) const;  // of a value's first byte, from the start of the file
 
   const File& source_;
   const std::filesystem::path path_;
-  const bool overwrite_;
   std::vector<Range> kept_;                           // runs of the source's metadata, in order
   std::vector<std::byte> added_;                      // new entries as they go into the file
   std::vector<std::pair<std::string, Range>> texts_;  // their values' places in added_

@@ -28,7 +28,7 @@ describe('inspect', () => {
       fileBytes: model.bytes.length,
       dataOffset: model.place('data'),
       metadata: { 'general.architecture': 'tiny' },
-      tensors: [{ name: 'w', type: 'F32', shape: [8, 4], offset: model.place('data:w'), bytes: 128 }],
+      tensors: [{ name: 'w', type: 'F32', shape: [8, 4], offset: model.place('data:w'), bytes: 128, canUpdate: true }],
     });
   });
 

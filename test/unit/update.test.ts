@@ -214,7 +214,9 @@ describe('an update', () => {
     const ticks: number[] = [];
     await update({}, undefined, (done) => ticks.push(done));
     expect([...ticks].sort((a, b) => a - b)).toEqual(ticks);
-    expect(ticks.every((done) => done >= 0 && done <= 1)).toBe(true);
+    expect(ticks[0]).toBeGreaterThan(0); // not undefined either: ticks may be dropped, the last one not
+    expect(ticks.at(-1)).toBeCloseTo(1, 9);
+    expect(Math.max(...ticks)).toBeLessThanOrEqual(1);
   });
 });
 

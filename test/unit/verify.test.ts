@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { native, runTask, type VerifyResult } from '../../lib/native';
+import { kernels } from '../helpers/kernels';
 import { temporaryFolder } from '../helpers/tiny-chat';
 import { randomBytes, readGguf, tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 
@@ -204,9 +205,17 @@ describe('other differences', () => {
 describe('what can not be verified', () => {
   test('a file that rosi did not write', () =>
     expect(verify({ source, output: source })).rejects.toMatchObject({
-      code: 'GGUF_INVALID',
-      details: { check: 'no_record', key: 'rosi.checksum', path: source },
+      code: 'RECORD_MISSING',
+      details: { path: source },
     }));
+
+  test('a file that lost a part of its record', async () => {
+    const path = change((bytes) => void bytes.write('r0si', bytes.indexOf('rosi.checksum')));
+    await expect(verify({ source, output: path })).rejects.toMatchObject({
+      code: 'GGUF_INVALID',
+      details: { check: 'record', key: 'rosi.checksum' },
+    });
+  });
 
   test.each(['[', '[]]', '[{}]', '[{"name":"a","sha256":"00"}]', '[{"name":"\\x","sha256":"00"}]'])(
     'a record that reads %s',
@@ -250,17 +259,17 @@ describe('sha256', () => {
       const bytes = Buffer.from(Uint8Array.from({ length: size }, random));
       const path = join(folder, 'hashed');
       writeFileSync(path, bytes);
-      const digest = await runTask(() => native.sha256(path, () => {}));
+      const digest = await runTask(() => kernels._sha256(path, () => {}));
       expect(digest).toBe(createHash('sha256').update(bytes).digest('hex'));
     },
   );
 
   test('of a folder or nothing fails', async () => {
-    await expect(runTask(() => native.sha256(folder, () => {}))).rejects.toMatchObject({
+    await expect(runTask(() => kernels._sha256(folder, () => {}))).rejects.toMatchObject({
       code: 'FILE_FAILED',
       details: { path: folder },
     });
-    await expect(runTask(() => native.sha256(join(folder, 'none'), () => {}))).rejects.toMatchObject({
+    await expect(runTask(() => kernels._sha256(join(folder, 'none'), () => {}))).rejects.toMatchObject({
       code: 'FILE_FAILED',
     });
   });

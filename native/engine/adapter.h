@@ -1,0 +1,35 @@
+// Rank-one updates that act while a model runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/session.h"
+
+namespace rosi::engine {
+
+/// W + strength * left * rightᵀ, for each named matrix.
+struct RankOneFactors {
+  std::string name;          // of the matrix in the GGUF
+  std::vector<float> left;   // [n_out]
+  std::vector<float> right;  // [n_in]
+};
+
+/// Updates applied while the model runs, exactly and without touching its weights.
+class Adapter {
+ public:
+  /// Throws Error{option_invalid} for empty factors, Error{engine_failed} when the engine refuses them,
+  /// Error{file_failed} when there is no room for a temporary file.
+  static std::shared_ptr<Adapter> load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors);
+  ~Adapter();
+  llama_adapter_lora* get() const noexcept { return adapter_; }
+  const std::shared_ptr<Session>& session() const noexcept { return session_; }
+
+ private:
+  Adapter() = default;
+  std::shared_ptr<Session> session_;  // the adapter is valid as long as its model
+  llama_adapter_lora* adapter_ = nullptr;
+};
+
+}  // namespace rosi::engine

@@ -1,0 +1,26 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Child, clean, writeSlowModel } from '../helpers/child';
+import { temporaryFolder } from '../helpers/tiny-chat';
+
+const folder = temporaryFolder();
+const source = writeSlowModel(join(folder, 'source.gguf'));
+
+test.each([
+  ['loading', 'load'],
+  ['capture', 'capture'],
+  ['logits', 'logits'],
+  ['generation', 'generate'],
+  ['an operation that waits for another on its session', 'waiting'],
+  ['the search of harden', 'search'],
+  ['an update in the middle of its file', 'update'],
+])('an abort ends %s within a second and leaves no file', async (_, operation) => {
+  const child = new Child(['operation.mjs', operation, 'abort', source, join(folder, 'output.gguf')]);
+  await child.said('under way');
+  const result = await child.said<{ milliseconds: number }>('result');
+  expect(result).toMatchObject({ name: 'RosiError', code: 'ABORTED' });
+  expect(result.milliseconds).toBeLessThan(1000);
+  expect(await child.ended).toMatchObject(clean);
+  expect(readdirSync(folder)).toEqual(['source.gguf']);
+});

@@ -1,0 +1,76 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { verifyUpdate } from '../../lib';
+import { Child, clean, writeSlowModel } from '../helpers/child';
+import { temporaryFolder } from '../helpers/tiny-chat';
+
+const root = temporaryFolder();
+const source = writeSlowModel(join(root, 'source.gguf'), 3);
+let folder: string;
+let output: string;
+let n = 0;
+beforeEach(() => {
+  folder = join(root, String(n++));
+  mkdirSync(folder);
+  output = join(folder, 'output.gguf');
+});
+
+const partials = () => readdirSync(folder).filter((name) => name.startsWith('output.gguf.partial-'));
+const update = (...more: string[]) => new Child(['update.mjs', source, output, ...more]);
+
+async function killedHalfWay(...more: string[]): Promise<string> {
+  const child = update(...more);
+  await child.said('under way');
+  child.signal('SIGKILL');
+  expect(await child.ended).toMatchObject({ signal: 'SIGKILL' });
+  expect(partials()).toHaveLength(1);
+  return partials()[0]!;
+}
+
+test('an update that is killed leaves no output, and its partial file goes with the next update', async () => {
+  const stale = await killedHalfWay();
+  expect(existsSync(output)).toBe(false);
+  const child = update();
+  await child.said('under way');
+  expect(partials()).toHaveLength(1);
+  expect(partials()).not.toContain(stale);
+  expect(await child.said('result')).toEqual({ code: 'FULFILLED' });
+  expect(readdirSync(folder)).toEqual(['output.gguf']);
+  expect(await verifyUpdate(source, output)).toMatchObject({ ok: true });
+});
+
+test('an update that is killed leaves the file it was to replace', async () => {
+  writeFileSync(output, 'kept');
+  await killedHalfWay('overwrite');
+  expect(readFileSync(output, 'utf8')).toBe('kept');
+});
+
+test('files that only look like partial ones are left alone', async () => {
+  const others = ['output.gguf.partial-1-0123456', 'output.gguf.partial-x-01234567', 'other.gguf.partial-1-01234567'];
+  for (const name of others) writeFileSync(join(folder, name), 'kept');
+  mkdirSync(join(folder, 'output.gguf.partial-1-01234567'));
+  expect(await update().said('result')).toEqual({ code: 'FULFILLED' });
+  expect(readdirSync(folder).sort()).toEqual([...others, 'output.gguf.partial-1-01234567', 'output.gguf'].sort());
+});
+
+describe('two updates of one output at once', () => {
+  async function both(...more: string[]): Promise<string[]> {
+    const children = [update(...more), update(...more)];
+    await Promise.all(children.map((child) => child.said('under way')));
+    expect(partials()).toHaveLength(2);
+    const results = await Promise.all(children.map((child) => child.said<{ code: string }>('result')));
+    for (const child of children) expect(await child.ended).toMatchObject(clean);
+    expect(readdirSync(folder)).toEqual(['output.gguf']);
+    expect(await verifyUpdate(source, output)).toMatchObject({ ok: true });
+    return results.map(({ code }) => code);
+  }
+
+  test('give one output', async () => {
+    expect((await both()).sort()).toEqual(['FULFILLED', 'OUTPUT_EXISTS']);
+  });
+
+  test('both succeed when they may overwrite', async () => {
+    expect(await both('overwrite')).toEqual(['FULFILLED', 'FULFILLED']);
+  });
+});
