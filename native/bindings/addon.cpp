@@ -10,6 +10,7 @@ void register_inspect(Napi::Env env, Napi::Object exports);
 void register_kernels(Napi::Env env, Napi::Object exports);
 void register_update(Napi::Env env, Napi::Object exports);
 void register_verify(Napi::Env env, Napi::Object exports);
+void register_writers(Napi::Env env, Napi::Object exports);
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   Environment::attach(env);
@@ -18,6 +19,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_kernels(env, exports);
   register_update(env, exports);
   register_verify(env, exports);
+  register_writers(env, exports);
   return exports;
 }
 

@@ -18,15 +18,15 @@ struct Closer {
 };
 
 ggml_tensor* add(ggml_context* context, gguf_context* file, const std::string& name, const std::vector<float>& values,
-                 std::int64_t n_in, std::int64_t n_out) {
-  ggml_tensor* tensor = ggml_new_tensor_2d(context, GGML_TYPE_F32, n_in, n_out);
+                 std::int64_t n_in, std::int64_t n_out, std::int64_t n_experts) {
+  ggml_tensor* tensor = ggml_new_tensor_3d(context, GGML_TYPE_F32, n_in, n_out, n_experts);
   std::memcpy(tensor->data, values.data(), values.size() * sizeof(float));
   ggml_set_name(tensor, name.c_str());
   gguf_add_tensor(file, tensor);
   return tensor;
 }
 
-/// The factors as a LoRA adapter of rank one: A = rightᵀ [1, n_in], B = left [n_out, 1].
+/// The factors as a LoRA adapter of rank one: A = rightᵀ [1, n_in], B = left [n_out, 1], for each expert.
 std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture,
                                                  const std::vector<RankOneFactors>& factors) {
   std::size_t bytes = 4096;
@@ -39,8 +39,10 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
   gguf_set_val_str(file.get(), "adapter.type", "lora");
   gguf_set_val_f32(file.get(), "adapter.lora.alpha", 1.0f);  // alpha / rank = 1: the scale given later is the strength
   for (const RankOneFactors& f : factors) {
-    add(context.get(), file.get(), f.name + ".lora_a", f.right, static_cast<std::int64_t>(f.right.size()), 1);
-    add(context.get(), file.get(), f.name + ".lora_b", f.left, 1, static_cast<std::int64_t>(f.left.size()));
+    const std::int64_t n_in = static_cast<std::int64_t>(f.right.size()) / f.n_experts;
+    const std::int64_t n_out = static_cast<std::int64_t>(f.left.size()) / f.n_experts;
+    add(context.get(), file.get(), f.name + ".lora_a", f.right, n_in, 1, f.n_experts);
+    add(context.get(), file.get(), f.name + ".lora_b", f.left, 1, n_out, f.n_experts);
   }
   std::unique_ptr<std::FILE, Closer> stream(std::tmpfile());  // unnamed: gone with the process whatever happens
   if (!stream)

@@ -11,9 +11,10 @@ namespace rosi::engine {
 
 /// W + strength * left * rightᵀ, for each named matrix.
 struct RankOneFactors {
-  std::string name;          // of the matrix in the GGUF
-  std::vector<float> left;   // [n_out]
-  std::vector<float> right;  // [n_in]
+  std::string name;            // of the matrix in the GGUF
+  std::vector<float> left;     // [n_experts, n_out]
+  std::vector<float> right;    // [n_experts, n_in]
+  std::int64_t n_experts = 1;  // of the matrix; the engine does not check it
 };
 
 /// Updates applied while the model runs, exactly and without touching its weights.

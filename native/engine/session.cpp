@@ -70,6 +70,17 @@ Tokens tokenize_text(const llama_vocab* vocab, const std::string& text, bool par
   return tokens;
 }
 
+/// The engine divides by the sum of the sections, of which one at least must not be 0.
+bool rotates_by_sections(const llama_model* model) {
+  const llama_rope_type type = llama_model_rope_type(model);
+  return type == LLAMA_ROPE_TYPE_MROPE || type == LLAMA_ROPE_TYPE_IMROPE;
+}
+
+bool has_no_sections(const llama_model* model) {
+  const std::string sections = meta(model, (meta(model, "general.architecture") + ".rope.dimension_sections").c_str());
+  return !sections.empty() && sections.find_first_of("123456789") == std::string::npos;
+}
+
 }  // namespace
 
 void fail(const std::string& what) {
@@ -106,6 +117,8 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   if (llama_model_has_encoder(session->model())) refuse(" has an encoder; only decoder-only chat models are supported");
   // The engine ends the process when such a vocabulary is asked for anything.
   if (llama_vocab_type(session->vocab()) == LLAMA_VOCAB_TYPE_NONE) refuse(" has no vocabulary");
+  if (rotates_by_sections(session->model()) && has_no_sections(session->model()))
+    refuse(" has rope.dimension_sections that are all 0, and its architecture rotates by them: the file is damaged");
   session->info_ = describe(session->model());
   return session;
 }

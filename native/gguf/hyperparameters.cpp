@@ -62,9 +62,6 @@ class Check {
       if (std::ranges::find(known, *scaling->text()) == std::end(known))
         refuse("rope.scaling.type", std::string(*scaling->text()), "none, linear, yarn or longrope");
     }
-    const Numbers sections = numbers("rope.dimension_sections");
-    if (!sections.empty() && std::ranges::all_of(sections, [](std::uint64_t n) { return n == 0; }))
-      refuse("rope.dimension_sections", "0", "above 0 for one section at least");
   }
 
   void experts() const {

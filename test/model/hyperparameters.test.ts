@@ -39,11 +39,6 @@ const refused: [what: string, model: TinyModelOptions, key: string][] = [
     'llama.rope.dimension_count',
   ],
   ['more rotated than a head has', key('@.rope.dimension_count', 18), 'llama.rope.dimension_count'],
-  [
-    'no sections',
-    { metadata: { '@.rope.dimension_sections': { array: ['int32', [0, 0, 0, 0]] } } },
-    'llama.rope.dimension_sections',
-  ],
   ['an unknown rotation', { metadata: { '@.rope.scaling.type': { string: 'spiral' } } }, 'llama.rope.scaling.type'],
   [
     'a negative epsilon',

@@ -1,0 +1,195 @@
+// What is understood of each architecture: writes docs/architectures.md from folders of small GGUF files, one folder a
+// seed, with the same names in each.   node scripts/architectures.mjs FOLDER... [--only REGEX] [--print] [--seconds 60]
+//   for seed in 1 2; do SEED=$seed bash make.sh ~/archs-$seed; done     (make.sh: the engine's test-llama-archs --out)
+import { spawnSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { root } from './lay-out-engine.mjs';
+
+const script = fileURLToPath(import.meta.url);
+const MOVED = 1e-6; // of the head's input: float32 rounding of a sum in another order
+
+/** Runs in a process of its own: the engine ends the process on a failed assertion. */
+async function examine(path) {
+  const native = createRequire(import.meta.url)('node-gyp-build')(root);
+  try {
+    const session = await native.openSession(path, 1, () => {}).done;
+    const report = await native.findWriters(session).done;
+    const inFile = await native.findWritersInFile(path).done;
+    const names = ({ writers }) => JSON.stringify(writers.map((writer) => writer.name));
+    const tokens = Int32Array.from({ length: 11 }, (_, i) => (i * 37 + 5) % 101);
+    const check = await native._checkWriters(session, tokens, 1).done;
+    return { report, check, sameInFile: names(inFile) === names(report) };
+  } catch (error) {
+    return { refused: `${error.code ?? 'bug'}: ${error.message.replaceAll(root, '')}` };
+  }
+}
+
+function examineInChild(path, seconds) {
+  const { stdout, signal, status, error } = spawnSync(process.execPath, [script, '--one', path], {
+    encoding: 'utf8',
+    timeout: 1000 * seconds,
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (error?.code === 'ETIMEDOUT') return { refused: `no answer within ${seconds} s` };
+  if (status !== 0) return { refused: `the process ended with ${signal ?? `status ${status}`}` };
+  return JSON.parse(stdout);
+}
+
+const count = (list, of) => list.filter(of).length;
+
+function tally(list, key) {
+  const counts = new Map();
+  for (const item of list) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
+  return counts;
+}
+
+const listed = (counts) =>
+  [...counts]
+    .sort()
+    .map(([name, n]) => `${n} ${name}`)
+    .join(', ');
+
+/** One line a file and seed. */
+function summarise({ refused, report, check, sameInFile }) {
+  if (refused !== undefined) return { verdict: 'refused', notes: [refused] };
+  const { writers, layers, unknown, lookups } = report;
+  const classes = tally(writers, (writer) => writer.class);
+  const checks = check.writers;
+  const moved = count(checks, ({ prediction }) => prediction === 'exact' || prediction === 'parallel');
+  const covered = count(layers, (layer) => layer.covered);
+  const notes = [
+    ...unknown.map(({ operation, node, why }) => `${operation} at \`${node}\`: ${why}`),
+    ...layers
+      .filter((layer) => !layer.covered && unknown.length === 0)
+      .map(({ layer, reason }) => `layer ${layer}: ${reason}`),
+    ...writers.filter((writer) => writer.class === 'unsupported').map(({ name, why }) => `\`${name}\`: ${why}`),
+    ...checks
+      .map((result, i) => ({ ...result, class: writers[i].class }))
+      .filter(({ prediction }) => prediction !== 'exact' && prediction !== 'parallel')
+      .map(({ name, prediction, error }) => `\`${name}\` moves the stream otherwise (${prediction}, ${number(error)})`),
+    ...group(checks, 'ignored', 'the engine ignores an adapter on'),
+    ...group(checks, 'scaled', 'an adapter acts after the scale tensor on'),
+    ...group(checks, 'different', 'an adapter differs from the edit on'),
+    ...group(checks, 'refused', 'the engine refuses an adapter on'),
+    ...(check.remainder === null || check.remainder > MOVED
+      ? [
+          `with all writers at zero the stream still moves by ${number(check.remainder)}, by ${check.movedBy || 'no one matrix'}`,
+        ]
+      : []),
+    ...(lookups.length === 0 ? [] : [`added as they are: ${lookups.join(', ')}`]),
+    ...(layers.every(({ stream, covered }) => stream !== null || !covered)
+      ? []
+      : ['no one place holds the stream after each layer']),
+    ...(check.sameGraph && sameInFile ? [] : ['the graphs differ']),
+    ...(check.repeatable ? [] : ['reading nodes changes the result']),
+  ];
+  const closed = check.remainder !== null && check.remainder <= MOVED;
+  const editable = moved === writers.length && !classes.has('unsupported') && writers.length > 0;
+  const whole = covered === layers.length && editable && closed;
+  return {
+    verdict: whole ? 'fully' : covered > 0 && moved > 0 ? 'partly' : 'refused',
+    writers: writers.length,
+    kinds: listed(tally(writers, (writer) => writer.kind)),
+    classes: listed(classes),
+    exact: `${count(checks, ({ prediction }) => prediction === 'exact')}/${checks.length}`,
+    nExact: count(checks, ({ prediction }) => prediction === 'exact'),
+    adapter: `${count(checks, ({ adapter }) => adapter === 'equal')}/${checks.length}`,
+    nAdapter: count(checks, ({ adapter }) => adapter === 'equal'),
+    covered: `${covered}/${layers.length}`,
+    remainder: number(check.remainder),
+    closed,
+    error: Math.max(0, ...checks.filter(({ prediction }) => prediction === 'exact').map(({ error }) => error)),
+    notes,
+  };
+}
+
+/** "blk.*.ffn_down.weight (4)" for the writers whose adapter does as `kind` says. */
+function group(checks, kind, words) {
+  const names = new Map();
+  for (const { name, adapter } of checks) {
+    const short = name.replace(/blk\.\d+\./, '').replace(/\.weight$/, '');
+    if (adapter === kind) names.set(short, (names.get(short) ?? 0) + 1);
+  }
+  return names.size === 0 ? [] : [`${words} ${[...names].map(([name, n]) => `${name} (${n})`).join(', ')}`];
+}
+
+function number(value) {
+  return value === null ? 'not a number' : value === 0 ? '0' : value.toExponential(1);
+}
+
+/** Values of the seeds, once where they agree. */
+const either = (lines, key) => [...new Set(lines.map((line) => line[key] ?? ''))].join(' · ');
+
+function markdown(rows, folders) {
+  const all = rows.flatMap(({ lines }) => lines);
+  const sum = (key) => all.reduce((total, line) => total + (line[key] ?? 0), 0);
+  const order = ['refused', 'partly', 'fully'];
+  const verdict = ({ lines }) => order.find((word) => lines.some((line) => line.verdict === word));
+  const n = (word) => count(rows, (row) => verdict(row) === word);
+  const worst = Math.max(...all.map((line) => line.error ?? 0));
+  const table = rows.map((row) => {
+    const { name, lines } = row;
+    const notes = [...new Set(lines.flatMap((line) => line.notes))].join('; ').replaceAll('|', '\\|');
+    const cells = ['kinds', 'classes', 'exact', 'adapter', 'covered', 'remainder'].map((key) => either(lines, key));
+    return `| ${[name, verdict(row), ...cells, notes].join(' | ')} |`;
+  });
+  return `# Architectures
+
+**${n('fully')} of ${rows.length} files fully covered, ${n('partly')} partly, ${n('refused')} refused**, with ${folders.length === 1 ? 'one seed' : `each of ${folders.length} seeds`} of random weights.
+${sum('nExact')} of ${sum('writers')} writers move the stream exactly as predicted (largest error ${number(worst)} of the change);
+on ${sum('nAdapter')} a run-time adapter does the same; in ${count(all, (line) => line.closed)} of ${all.length} models no other matrix of a block reaches the head.
+
+Made by \`node scripts/architectures.mjs FOLDER...\`. The files are those that the engine's own test program writes: a tiny model of
+random weights for each architecture that it can build, F32. Every number is a measurement on this file, one thread, 11 tokens.
+
+- **writers**: matrices found by walking the engine's graph from the output head backwards, in words, and their **classes**:
+  what an update does to the stream (native/engine/writers.h). Many are \`constant\` because these files hold \`.scale\` tensors,
+  random ones, that real files have only beside NVFP4 matrices.
+- **exact**: the writer's output is pushed while the model runs as \`W += left * rightᵀ\` would push it, with random factors, for
+  experts with one of each; the stream's change is that predicted from the path, for every token and channel, to 1e-3 of the change.
+  Norms, routers, gates and hyper-connections on the way are part of the prediction.
+- **adapter**: the same edit as a run-time adapter, its factors as the graph says they must be, changes the stream equally (to 1e-3).
+- **layers**: those of which everything that is added to the stream is understood.
+- **rest**: every writer's output is set to zero and every other matrix's output changed in sign and size: how far the head's
+  input moves, as a share of it. 0 shows that no matrix reaches it but through the writers.
+- **fully**: every layer is covered, every writer has a class other than \`unsupported\`, every push moved the stream along the
+  predicted direction, and the rest is below 1e-6. **partly**: some of it. **refused**: no layer is covered, or the engine or this library refuses the file.
+- Where seeds differ, both values are given.
+
+| file | verdict | writers | classes | exact | adapter | layers | rest | notes |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+${table.join('\n')}
+`;
+}
+
+const { values, positionals: folders } = parseArgs({
+  allowPositionals: true,
+  options: {
+    one: { type: 'string' },
+    only: { type: 'string' },
+    print: { type: 'boolean' },
+    seconds: { type: 'string', default: '60' },
+  },
+});
+if (values.one !== undefined) {
+  process.stdout.write(JSON.stringify(await examine(values.one)));
+} else {
+  if (folders.length === 0) throw new Error('name at least one folder of GGUF files');
+  const only = new RegExp(values.only ?? '');
+  const names = readdirSync(folders[0]).filter((name) => name.endsWith('.gguf') && only.test(name));
+  const rows = names.map((name, i) => {
+    const lines = folders.map((folder) => summarise(examineInChild(join(folder, name), Number(values.seconds))));
+    console.error(
+      `${i + 1}/${names.length} ${name}: ${lines.map((line) => line.verdict).join(', ')} ${lines[0].notes.join('; ')}`,
+    );
+    return { name: name.replace(/\.gguf$/, ''), lines };
+  });
+  const page = markdown(rows, folders);
+  if (values.print) console.log(page);
+  else writeFileSync(join(root, 'docs', 'architectures.md'), page);
+}
