@@ -4,15 +4,15 @@
 // the codes lie side by side, so a loop over lanes vectorises on a CPU and is one warp on a GPU. A run has one step, or
 // two with 16 weights each:
 //
-//   value = step * (code - kCentre)      for types without an offset
-//   value = step * code + offset         for types with one (kCentre is 0)
+//   value = step * (code - kCentre) + offset
 //
-// in float32, in this order: the order of the engine's own dequantisers, whose values these equal bit for bit. Steps
-// may be negative. Each Block<Type> has these members:
+// in float32, in this order: the order of the engine's own dequantisers, whose values these equal bit for bit. Types
+// with an offset have kCentre 0; the others have the offset kNoOffset. Steps may be negative. Each Block<Type> has
+// these members:
 //
 //   kWeights                 weights in a block, a multiple of 32
-//   kLowest, kHighest        the codes that may be written
-//   kCentre, kHasOffset      see above
+//   kLowest, kHighest        the codes that may be written; every code fits a signed byte
+//   kCentre                  see above
 //   kStepWeights             16 or 32: how many neighbours share a step
 //   code(run, lane)          the code as stored, as a small integer
 //   set_code(run, lane, q)   touches no other code and no scale
@@ -50,11 +50,21 @@ struct Grid {
   float step;
   float offset;
 };
+/// x + -0 is x for every x; x + 0 would turn -0 into 0.
+inline constexpr float kNoOffset = -0.0f;
 
+ROSI_HD ROSI_INLINE float value_of(const Grid& grid, int code, int centre) {
+  return grid.step * static_cast<float>(code - centre) + grid.offset;
+}
+
+/// The codes that may be written.
+struct CodeRange {
+  int lowest;
+  int highest;
+};
 template <class Block>
-ROSI_HD ROSI_INLINE float value_of(const Grid& grid, float code) {
-  if constexpr (Block::kHasOffset) return grid.step * code + grid.offset;
-  else return grid.step * (code - static_cast<float>(Block::kCentre));
+ROSI_HD constexpr CodeRange code_range() {
+  return {Block::kLowest, Block::kHighest};
 }
 
 /// By weight of the block, 0 to kWeights - 1; the plain form for tests and single weights.
@@ -72,7 +82,7 @@ ROSI_HD inline float step(const Block& block, int e) {
 }
 template <class Block>
 ROSI_HD inline float value(const Block& block, int e) {
-  return value_of<Block>(block.grid(e / kRun, e % kRun / 16), static_cast<float>(get_code(block, e)));
+  return value_of(block.grid(e / kRun, e % kRun / 16), get_code(block, e), Block::kCentre);
 }
 
 /// Writes `bits` of `byte` selected by `mask` and leaves the others.
@@ -89,7 +99,15 @@ struct Nibbles {
     const int shift = (lane >> 4) * 4;
     bytes[lane & 15] = merge(bytes[lane & 15], 15u << shift, static_cast<unsigned>(bits) << shift);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int lane, const int* codes) {
+  /// All 32 at once.
+  ROSI_INLINE void load(std::int8_t* __restrict codes) const {
+    for (int k = 0; k < 16; ++k) codes[k] = static_cast<std::int8_t>(bytes[k] & 15);
+    for (int k = 0; k < 16; ++k) codes[16 + k] = static_cast<std::int8_t>(bytes[k] >> 4);
+  }
+  ROSI_INLINE void store(const std::int8_t* __restrict codes) {
+    for (int k = 0; k < 16; ++k) bytes[k] = static_cast<std::uint8_t>((codes[k] & 15) | ((codes[k + 16] & 15) << 4));
+  }
+  ROSI_HD ROSI_INLINE void pack_lane(int lane, const std::int8_t* codes) {
     if (lane < 16) bytes[lane] = static_cast<std::uint8_t>((codes[lane] & 15) | ((codes[lane + 16] & 15) << 4));
   }
 };
@@ -103,7 +121,27 @@ struct FifthBits {
     const int shift = lane & 7;
     bytes[lane >> 3] = merge(bytes[lane >> 3], 1u << shift, static_cast<unsigned>(bit) << shift);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int lane, const int* codes) {
+  /// Adds the bits to the codes' lower four, all 32 at once.
+  ROSI_INLINE void add(std::int8_t* codes) const {
+    for (int k = 0; k < 4; ++k) {
+      // Byte j of `eight` keeps bit j of our byte k, then becomes 16 where that is set.
+      std::uint64_t eight = (bytes[k] * 0x0101010101010101u) & 0x8040201008040201u;
+      eight = ((eight + 0x7f7f7f7f7f7f7f7fu) >> 3) & 0x1010101010101010u;
+      std::uint64_t lower;
+      memcpy(&lower, codes + 8 * k, 8);
+      lower |= eight;
+      memcpy(codes + 8 * k, &lower, 8);
+    }
+  }
+  ROSI_INLINE void store(const std::int8_t* codes) {
+    for (int k = 0; k < 4; ++k) {
+      std::uint64_t eight;
+      memcpy(&eight, codes + 8 * k, 8);
+      // The product brings bit 0 of byte j to bit 56 + j.
+      bytes[k] = static_cast<std::uint8_t>((((eight >> 4) & 0x0101010101010101u) * 0x0102040810204080u) >> 56);
+    }
+  }
+  ROSI_HD ROSI_INLINE void pack_lane(int lane, const std::int8_t* codes) {
     if (lane >= 4) return;
     unsigned bits = 0;
     for (int k = 0; k < 8; ++k) bits |= ((static_cast<unsigned>(codes[8 * lane + k]) >> 4) & 1u) << k;

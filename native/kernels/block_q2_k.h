@@ -9,7 +9,6 @@ namespace rosi::kernels {
 struct BlockQ2_K {
   static constexpr int kWeights = 256, kStepWeights = 16;
   static constexpr int kLowest = 0, kHighest = 3, kCentre = 0;
-  static constexpr bool kHasOffset = true;
 
   std::uint8_t scales[16];  // low half scale, high half minimum
   std::uint8_t low[64];     // run r in bits 2 * (r % 4) of bytes 32 * (r / 4) ..
@@ -22,7 +21,7 @@ struct BlockQ2_K {
     std::uint8_t& byte = low[(run >> 2) * 32 + lane];
     byte = merge(byte, 3u << shift, static_cast<unsigned>(q) << shift);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const int* q) { set_code(run, lane, q[lane]); }
+  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const std::int8_t* q) { set_code(run, lane, q[lane]); }
   ROSI_HD ROSI_INLINE Grid grid(int run, int part) const {
     const int pair = scales[run * 2 + part];
     return {scale_unit.load() * static_cast<float>(pair & 15), -(minimum_unit.load() * static_cast<float>(pair >> 4))};

@@ -9,7 +9,6 @@ namespace rosi::kernels {
 struct BlockQ3_K {
   static constexpr int kWeights = 256, kStepWeights = 16;
   static constexpr int kLowest = 0, kHighest = 7, kCentre = 4;
-  static constexpr bool kHasOffset = false;
 
   std::uint8_t high[32];    // the third bit: run r in bit r of bytes 0 ..
   std::uint8_t low[64];     // run r in bits 2 * (r % 4) of bytes 32 * (r / 4) ..
@@ -25,7 +24,7 @@ struct BlockQ3_K {
     byte = merge(byte, 3u << shift, static_cast<unsigned>(q & 3) << shift);
     high[lane] = merge(high[lane], 1u << run, static_cast<unsigned>(q >> 2) << run);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const int* q) { set_code(run, lane, q[lane]); }
+  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const std::int8_t* q) { set_code(run, lane, q[lane]); }
   ROSI_HD ROSI_INLINE int scale(int k) const {
     const int four = (scales[k & 7] >> ((k >> 3) * 4)) & 15;
     const int two = (scales[8 + (k & 3)] >> ((k >> 2) * 2)) & 3;
@@ -40,7 +39,7 @@ struct BlockQ3_K {
     }
   }
   ROSI_HD ROSI_INLINE Grid grid(int run, int part) const {
-    return {scale_unit.load() * static_cast<float>(scale(run * 2 + part)), 0.0f};
+    return {scale_unit.load() * static_cast<float>(scale(run * 2 + part)), kNoOffset};
   }
 };
 static_assert(sizeof(BlockQ3_K) == 110);

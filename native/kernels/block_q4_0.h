@@ -8,15 +8,14 @@ namespace rosi::kernels {
 struct BlockQ4_0 {
   static constexpr int kWeights = 32, kStepWeights = 32;
   static constexpr int kLowest = 0, kHighest = 15, kCentre = 8;
-  static constexpr bool kHasOffset = false;
 
   Half scale;
   Nibbles low;
 
   ROSI_HD ROSI_INLINE int code(int, int lane) const { return low.get(lane); }
   ROSI_HD ROSI_INLINE void set_code(int, int lane, int q) { low.set(lane, q); }
-  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const int* q) { low.pack_lane(lane, q); }
-  ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), 0.0f}; }
+  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const std::int8_t* q) { low.pack_lane(lane, q); }
+  ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), kNoOffset}; }
 };
 static_assert(sizeof(BlockQ4_0) == 18);
 

@@ -8,7 +8,6 @@ namespace rosi::kernels {
 struct BlockQ4_1 {
   static constexpr int kWeights = 32, kStepWeights = 32;
   static constexpr int kLowest = 0, kHighest = 15, kCentre = 0;
-  static constexpr bool kHasOffset = true;
 
   Half scale;
   Half offset;
@@ -16,7 +15,7 @@ struct BlockQ4_1 {
 
   ROSI_HD ROSI_INLINE int code(int, int lane) const { return low.get(lane); }
   ROSI_HD ROSI_INLINE void set_code(int, int lane, int q) { low.set(lane, q); }
-  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const int* q) { low.pack_lane(lane, q); }
+  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const std::int8_t* q) { low.pack_lane(lane, q); }
   ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), offset.load()}; }
 };
 static_assert(sizeof(BlockQ4_1) == 20);

@@ -9,7 +9,6 @@ namespace rosi::kernels {
 struct BlockQ4_K {
   static constexpr int kWeights = 256, kStepWeights = 32;
   static constexpr int kLowest = 0, kHighest = 15, kCentre = 0;
-  static constexpr bool kHasOffset = true;
 
   Half scale_unit;
   Half minimum_unit;
@@ -24,7 +23,7 @@ struct BlockQ4_K {
     std::uint8_t& byte = low[(run >> 1) * 32 + lane];
     byte = merge(byte, 15u << shift, static_cast<unsigned>(q) << shift);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const int* q) { set_code(run, lane, q[lane]); }
+  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const std::int8_t* q) { set_code(run, lane, q[lane]); }
   ROSI_HD ROSI_INLINE Grid grid(int run, int) const {
     return {scale_unit.load() * static_cast<float>(scales.scale(run)),
             -(minimum_unit.load() * static_cast<float>(scales.minimum(run)))};

@@ -8,7 +8,6 @@ namespace rosi::kernels {
 struct BlockQ5_0 {
   static constexpr int kWeights = 32, kStepWeights = 32;
   static constexpr int kLowest = 0, kHighest = 31, kCentre = 16;
-  static constexpr bool kHasOffset = false;
 
   Half scale;
   FifthBits high;
@@ -19,11 +18,11 @@ struct BlockQ5_0 {
     low.set(lane, q & 15);
     high.set(lane, q >> 4);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const int* q) {
+  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const std::int8_t* q) {
     low.pack_lane(lane, q);
     high.pack_lane(lane, q);
   }
-  ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), 0.0f}; }
+  ROSI_HD ROSI_INLINE Grid grid(int, int) const { return {scale.load(), kNoOffset}; }
 };
 static_assert(sizeof(BlockQ5_0) == 22);
 

@@ -8,7 +8,6 @@ namespace rosi::kernels {
 struct BlockQ5_1 {
   static constexpr int kWeights = 32, kStepWeights = 32;
   static constexpr int kLowest = 0, kHighest = 31, kCentre = 0;
-  static constexpr bool kHasOffset = true;
 
   Half scale;
   Half offset;
@@ -20,7 +19,7 @@ struct BlockQ5_1 {
     low.set(lane, q & 15);
     high.set(lane, q >> 4);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const int* q) {
+  ROSI_HD ROSI_INLINE void pack_lane(int, int lane, const std::int8_t* q) {
     low.pack_lane(lane, q);
     high.pack_lane(lane, q);
   }

@@ -9,7 +9,6 @@ namespace rosi::kernels {
 struct BlockQ5_K {
   static constexpr int kWeights = 256, kStepWeights = 32;
   static constexpr int kLowest = 0, kHighest = 31, kCentre = 0;
-  static constexpr bool kHasOffset = true;
 
   Half scale_unit;
   Half minimum_unit;
@@ -26,7 +25,7 @@ struct BlockQ5_K {
     byte = merge(byte, 15u << shift, static_cast<unsigned>(q & 15) << shift);
     high[lane] = merge(high[lane], 1u << run, static_cast<unsigned>(q >> 4) << run);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const int* q) { set_code(run, lane, q[lane]); }
+  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const std::int8_t* q) { set_code(run, lane, q[lane]); }
   ROSI_HD ROSI_INLINE Grid grid(int run, int) const {
     return {scale_unit.load() * static_cast<float>(scales.scale(run)),
             -(minimum_unit.load() * static_cast<float>(scales.minimum(run)))};

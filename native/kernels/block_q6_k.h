@@ -9,7 +9,6 @@ namespace rosi::kernels {
 struct BlockQ6_K {
   static constexpr int kWeights = 256, kStepWeights = 16;
   static constexpr int kLowest = 0, kHighest = 63, kCentre = 32;
-  static constexpr bool kHasOffset = false;
 
   std::uint8_t low[128];    // run r in the low (r % 4 < 2) or high half of bytes 64 * (r / 4) + 32 * (r % 2) ..
   std::uint8_t high[64];    // the upper two bits: run r in bits 2 * (r % 4) of bytes 32 * (r / 4) ..
@@ -28,9 +27,9 @@ struct BlockQ6_K {
     std::uint8_t& high_byte = high[(run >> 2) * 32 + lane];
     high_byte = merge(high_byte, 3u << high_shift, static_cast<unsigned>(q >> 4) << high_shift);
   }
-  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const int* q) { set_code(run, lane, q[lane]); }
+  ROSI_HD ROSI_INLINE void pack_lane(int run, int lane, const std::int8_t* q) { set_code(run, lane, q[lane]); }
   ROSI_HD ROSI_INLINE Grid grid(int run, int part) const {
-    return {scale_unit.load() * static_cast<float>(static_cast<std::int8_t>(scales[run * 2 + part])), 0.0f};
+    return {scale_unit.load() * static_cast<float>(static_cast<std::int8_t>(scales[run * 2 + part])), kNoOffset};
   }
 };
 static_assert(sizeof(BlockQ6_K) == 210);

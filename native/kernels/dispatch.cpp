@@ -1,4 +1,5 @@
 // From a type's number to its functions, and the checks that every entry shares.
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -6,7 +7,7 @@
 #include "kernels/blocks.h"
 #include "kernels/clones.h"
 #include "kernels/rank_one.h"
-#include "kernels/run_cpu.h"
+#include "kernels/row_codes.h"
 #include "kernels/tensor_view.h"
 
 namespace rosi::kernels {
@@ -15,16 +16,9 @@ namespace {
 // 2^31: rows and columns are counted in 32 bits on the way; the largest real dimension is about 10^5 to 10^6.
 constexpr std::int64_t kLargestDimension = std::numeric_limits<std::int32_t>::max();
 
-template <class Block>
-ROSI_CLONES void dequantize_blocks(const Block* blocks, float* out, std::int64_t n_blocks) {
-  for (std::int64_t b = 0; b < n_blocks; ++b) {
-    for (int run = 0; run < Block::kWeights / kRun; ++run) {
-      int codes[kRun];
-      load_codes(blocks[b], run, codes);
-      load_values(blocks[b], run, codes, out);
-      out += kRun;
-    }
-  }
+template <class Weight>
+ROSI_CLONES void load_floats(const Weight* __restrict weights, float* __restrict out, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; ++j) out[j] = weights[j].load();
 }
 
 }  // namespace
@@ -92,16 +86,18 @@ void check_tensor(std::uint32_t type, std::int64_t n_in, std::int64_t n_out, std
 }
 
 void dequantize_row(std::uint32_t type, const std::byte* row, float* out, std::int64_t n_in) {
-  const auto quantised = [&](auto tag) {
-    using Block = typename decltype(tag)::Type;
-    dequantize_blocks(reinterpret_cast<const Block*>(row), out, n_in / Block::kWeights);
-  };
-  const auto floating = [&](auto tag) {
-    using Weight = typename decltype(tag)::Type;
-    const Weight* weights = reinterpret_cast<const Weight*>(row);
-    for (std::int64_t j = 0; j < n_in; ++j) out[j] = weights[j].load();
-  };
-  with_block(type, quantised) || with_float(type, floating);
+  const bool is_float = with_float(
+      type, [&](auto tag) { load_floats(reinterpret_cast<const typename decltype(tag)::Type*>(row), out, n_in); });
+  if (is_float) return;
+  const CodeFormat format = code_format(type);
+  for (std::int64_t run = 0; run < n_in / kRun; run += kStretchRuns) {
+    const std::int64_t n_runs = std::min<std::int64_t>(kStretchRuns, n_in / kRun - run);
+    std::int8_t codes[kStretch];
+    Grid grids[kStretchRuns * kRunGrids];
+    load_codes(type, row, run, n_runs, codes);
+    load_grids(type, row, run, n_runs, grids);
+    to_values(format, grids, codes, n_runs, out + run * kRun);
+  }
 }
 
 }  // namespace rosi::kernels

@@ -1,64 +1,41 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/blocks.h"
 #include "kernels/clones.h"
-#include "kernels/run_cpu.h"
+#include "kernels/row_codes.h"
 #include "kernels/sigma_delta_cpu.h"
 #include "kernels/sweep_cpu.h"
+#include "kernels/types.h"
 
 namespace rosi::kernels {
 namespace {
 
-/// One row of a tile; returns the carry for the tile to the right.
-template <class Block>
-ROSI_CLONES float flip_row(const Block* source, Block* target, std::int64_t n_blocks, RowWeights row, float row_penalty,
-                           const float* __restrict t, const float* __restrict mu, float* __restrict lack, float carry) {
-  for (std::int64_t b = 0; b < n_blocks; ++b) {
-    for (int run = 0; run < Block::kWeights / kRun; ++run) {
-      float step[kRun], inverse[kRun], weighted[kRun];
-      int codes[kRun], flips[kRun];
-      load_steps(source[b], run, step, inverse);
-      load_codes(source[b], run, codes);
-      int any = 0;
-      for (int k = 0; k < kRun; ++k) {
-        const Flip flip = choose_flip<Block>(row, row_penalty, t[k], mu[k], lack[k], carry,
-                                             static_cast<float>(codes[k]), step[k], inverse[k]);
-        lack[k] = lack[k] + row.s * flip.error;
-        weighted[k] = mu[k] * flip.error;
-        flips[k] = static_cast<int>(flip.codes);
-        any |= flips[k];
-      }
-      carry = carry + tree_sum(weighted);
-      if (any != 0) {
-        for (int k = 0; k < kRun; ++k) codes[k] += flips[k];
-        for (int k = 0; k < kRun; ++k) target[b].pack_lane(run, k, codes);
-      }
-      t += kRun;
-      mu += kRun;
-      lack += kRun;
+/// Flips the codes of n_runs runs of a row and marks the runs where any did; returns the carry after them.
+ROSI_CLONES float flip_runs(CodeRange range, const RowWeights& row, float row_penalty, const float* steps, int n_runs,
+                            const float* __restrict t, const float* __restrict mu, float* __restrict lack, float carry,
+                            std::int8_t* __restrict codes, bool* flipped) {
+  for (int run = 0; run < n_runs; ++run) {
+    float step[kRun], inverse[kRun], code[kRun], weighted[kRun];
+    int flips[kRun];
+    spread_steps(steps + run * kRunGrids, step, inverse);
+    for (int k = 0; k < kRun; ++k) code[k] = static_cast<float>(codes[k]);
+    int any = 0;
+    for (int k = 0; k < kRun; ++k) {
+      const Flip flip = choose_flip(range, row, row_penalty, t[k], mu[k], lack[k], carry, code[k], step[k], inverse[k]);
+      lack[k] = lack[k] + row.s * flip.error;
+      weighted[k] = mu[k] * flip.error;
+      flips[k] = static_cast<int>(flip.codes);
+      any |= flips[k];
     }
+    carry = carry + tree_sum(weighted);
+    flipped[run] = any != 0;
+    for (int k = 0; k < kRun; ++k) codes[k] = static_cast<std::int8_t>(codes[k] + flips[k]);
+    t += kRun;
+    mu += kRun;
+    lack += kRun;
+    codes += kRun;
   }
   return carry;
-}
-
-template <class Block>
-void flip_all(const Block* source, Block* target, const UnitUpdate& update, float* lack,
-              const core::ThreadPool& threads, const core::Progress& progress) {
-  const std::int64_t row_blocks = update.n_in() / Block::kWeights;
-  const Penalties pull = penalties(update.n_in(), update.n_out());
-  const float largest_mu = largest_magnitude(update.mu);
-  sweep(update, threads, progress, [&](const RowTile& tile, float carry) {
-    const std::int64_t n_blocks = tile.columns / Block::kWeights;
-    const std::int64_t first = tile.row * row_blocks + tile.first_column / Block::kWeights;
-    std::memcpy(static_cast<void*>(target + first), source + first, static_cast<std::size_t>(n_blocks) * sizeof(Block));
-    const float s = update.s[tile.row];
-    if (s == 0.0f) return carry;
-    if (tile.first_column == 0) carry = row_phase(tile.row, largest_mu, source[first].grid(0, 0).step);
-    return flip_row(source + first, target + first, n_blocks, RowWeights::of(s, pull), pull.row,
-                    update.t.data() + tile.first_column, update.mu.data() + tile.first_column, lack + tile.first_column,
-                    carry);
-  });
 }
 
 }  // namespace
@@ -67,10 +44,34 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
                 const UnitUpdate& update, std::span<float> lack, const core::ThreadPool& threads,
                 const core::Progress& progress) {
   std::fill(lack.begin(), lack.end(), 0.0f);
-  with_block(type, [&](auto tag) {
-    using Block = typename decltype(tag)::Type;
-    flip_all(reinterpret_cast<const Block*>(source.data()), reinterpret_cast<Block*>(target.data()), update,
-             lack.data(), threads, progress);
+  const CodeRange range = code_format(type).range;
+  const BlockSize block = block_size(type);
+  const Penalties pull = penalties(update.n_in(), update.n_out());
+  const float largest_mu = largest_magnitude(update.mu);
+  sweep(update, threads, progress, [&](const RowTile& tile, float carry) {
+    const std::int64_t begin = (tile.row * update.n_in() + tile.first_column) / block.weights * block.bytes;
+    const std::byte* from = source.data() + begin;
+    std::byte* to = target.data() + begin;
+    std::memcpy(to, from, static_cast<std::size_t>(tile.columns / block.weights * block.bytes));
+    const float s = update.s[tile.row];
+    if (s == 0.0f) return carry;
+    const RowWeights row = RowWeights::of(s, pull);
+    for (std::int64_t first_run = 0; first_run < tile.columns / kRun; first_run += kStretchRuns) {
+      const std::int64_t n_runs = std::min<std::int64_t>(kStretchRuns, tile.columns / kRun - first_run);
+      const std::int64_t j = tile.first_column + first_run * kRun;
+      std::int8_t codes[kStretch];
+      float steps[kStretchRuns * kRunGrids];
+      bool flipped[kStretchRuns];
+      load_codes(type, from, first_run, n_runs, codes);
+      load_steps(type, from, first_run, n_runs, steps);
+      if (j == 0) carry = row_phase(tile.row, largest_mu, steps[0]);
+      carry = flip_runs(range, row, pull.row, steps, static_cast<int>(n_runs), update.t.data() + j,
+                        update.mu.data() + j, lack.data() + j, carry, codes, flipped);
+      for (std::int64_t run = 0; run < n_runs; ++run) {
+        if (flipped[run]) store_codes(type, to, first_run + run, 1, codes + run * kRun);
+      }
+    }
+    return carry;
   });
 }
 

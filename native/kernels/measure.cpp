@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
-#include "kernels/blocks.h"
 #include "kernels/clones.h"
-#include "kernels/run_cpu.h"
+#include "kernels/row_codes.h"
 #include "kernels/tensor_view.h"
+#include "kernels/types.h"
 
 namespace rosi::kernels {
 namespace {
@@ -32,53 +33,83 @@ struct RowSums {
   double change_squares[kRun] = {};
   double weight_squares[kRun] = {};
   std::int32_t changed[kRun] = {};
-  std::int32_t saturated[kRun] = {};
+  std::int64_t saturated = 0;
   double steps = 0;
 };
 
-ROSI_INLINE void add_lane(RowSums& sums, int lane, float before, float after, double s, float mu, double& column) {
-  const double change = double{after} - double{before};
-  sums.along[lane] += change * double{mu};
-  sums.change_squares[lane] += change * change;
-  sums.weight_squares[lane] += double{before} * double{before};
-  sums.changed[lane] += change != 0.0 ? 1 : 0;
-  column += s * change;
-}
-
-template <class Block>
-ROSI_CLONES void measure_row(const Block* source, const Block* target, std::int64_t n_blocks, double s, const float* mu,
-                             double* column, RowSums& sums) {
-  for (std::int64_t b = 0; b < n_blocks; ++b) {
-    for (int run = 0; run < Block::kWeights / kRun; ++run) {
-      float before[kRun], after[kRun];
-      int codes[kRun];
-      load_codes(source[b], run, codes);
-      load_values(source[b], run, codes, before);
-      load_codes(target[b], run, codes);
-      load_values(target[b], run, codes, after);
-      for (int part = 0; part < kRun / Block::kStepWeights; ++part) {
-        sums.steps += double{magnitude(source[b].grid(run, part).step)} * Block::kStepWeights;
-      }
-      for (int k = 0; k < kRun; ++k) {
-        add_lane(sums, k, before[k], after[k], s, mu[k], column[k]);
-        const bool at_end = codes[k] <= Block::kLowest || codes[k] >= Block::kHighest;
-        sums.saturated[k] += at_end && before[k] != after[k] ? 1 : 0;
-      }
-      mu += kRun;
-      column += kRun;
-    }
+/// Adds n weights, 32 at most, the first of which is lane 0.
+ROSI_INLINE void add_lanes(const float* before, const float* after, int n, double s, const float* mu,
+                           double* __restrict column, RowSums& sums) {
+  for (int k = 0; k < n; ++k) {
+    const double change = double{after[k]} - double{before[k]};
+    sums.along[k] += change * double{mu[k]};
+    sums.change_squares[k] += change * change;
+    sums.weight_squares[k] += double{before[k]} * double{before[k]};
+    sums.changed[k] += after[k] - before[k] != 0.0f ? 1 : 0;
+    column[k] += s * change;
   }
 }
 
-template <class Weight>
-ROSI_CLONES void measure_float_row(const Weight* source, const Weight* target, std::int64_t n_in, double s,
-                                   const float* mu, double* column, RowSums& sums) {
-  for (std::int64_t j = 0; j < n_in; j += kRun) {
-    const int n = static_cast<int>(std::min<std::int64_t>(kRun, n_in - j));
-    for (int k = 0; k < n; ++k) {
-      add_lane(sums, k, source[j + k].load(), target[j + k].load(), s, mu[j + k], column[j + k]);
+ROSI_CLONES void add_changes(const float* before, const float* after, int n, double s, const float* mu, double* column,
+                             RowSums& sums) {
+  int begin = 0;
+  for (; begin + kRun <= n; begin += kRun) {
+    add_lanes(before + begin, after + begin, kRun, s, mu + begin, column + begin, sums);
+  }
+  add_lanes(before + begin, after + begin, n - begin, s, mu + begin, column + begin, sums);
+}
+
+/// Counts the weights of n_runs runs that moved to an end of their range.
+ROSI_CLONES int count_saturated(CodeRange range, const std::int8_t* codes, const float* before, const float* after,
+                                std::int64_t n_runs) {
+  int count[kRun] = {};
+  for (std::int64_t begin = 0; begin < n_runs * kRun; begin += kRun) {
+    int code[kRun];
+    for (int k = 0; k < kRun; ++k) code[k] = codes[begin + k];
+    for (int k = 0; k < kRun; ++k) {
+      const bool at_end = (code[k] <= range.lowest) | (code[k] >= range.highest);
+      count[k] += at_end & (before[begin + k] != after[begin + k]) ? 1 : 0;
     }
   }
+  return std::accumulate(count, count + kRun, 0);
+}
+
+/// Values of n_runs runs from first_run on, before and after; adds what only quantised types have.
+void load_runs(std::uint32_t type, const CodeFormat& format, const std::byte* source, const std::byte* target,
+               std::int64_t first_run, std::int64_t n_runs, float* before, float* after, RowSums& sums) {
+  std::int8_t codes[kStretch];
+  Grid grids[kStretchRuns * kRunGrids];
+  load_codes(type, source, first_run, n_runs, codes);
+  load_grids(type, source, first_run, n_runs, grids);
+  to_values(format, grids, codes, n_runs, before);
+  for (std::int64_t k = 0; k < n_runs * kRun; k += format.step_weights) {
+    sums.steps += double{magnitude(grids[k / kGridWeights].step)} * format.step_weights;
+  }
+  load_codes(type, target, first_run, n_runs, codes);
+  load_grids(type, target, first_run, n_runs, grids);
+  to_values(format, grids, codes, n_runs, after);
+  sums.saturated += count_saturated(format.range, codes, before, after, n_runs);
+}
+
+/// `s` is that of the row.
+RowSums measure_row(std::uint32_t type, const std::byte* source, const std::byte* target, double s,
+                    const std::vector<float>& mu, double* column) {
+  const CodeFormat format = code_format(type);
+  const BlockSize size = block_size(type);
+  const std::int64_t n_in = static_cast<std::int64_t>(mu.size());
+  RowSums sums;
+  for (std::int64_t j = 0; j < n_in; j += kStretch) {
+    const std::int64_t n = std::min<std::int64_t>(kStretch, n_in - j);
+    float before[kStretch], after[kStretch];
+    if (size.weights == 1) {
+      dequantize_row(type, source + j * size.bytes, before, n);
+      dequantize_row(type, target + j * size.bytes, after, n);
+    } else {
+      load_runs(type, format, source, target, j / kRun, n / kRun, before, after, sums);
+    }
+    add_changes(before, after, static_cast<int>(n), s, mu.data() + j, column + j, sums);
+  }
+  return sums;
 }
 
 void join(const RowSums& row, Sums& sums) {
@@ -88,8 +119,8 @@ void join(const RowSums& row, Sums& sums) {
     sums.change_squares += row.change_squares[k];
     sums.weight_squares += row.weight_squares[k];
     sums.changed += row.changed[k];
-    sums.saturated += row.saturated[k];
   }
+  sums.saturated += row.saturated;
   sums.steps += row.steps;
   sums.along.push_back(along);
 }
@@ -163,22 +194,9 @@ Realised measure(std::uint32_t type, std::span<const std::byte> source, std::spa
     Sums& sums = parts[static_cast<std::size_t>(index)];
     sums.column.assign(static_cast<std::size_t>(n_in), 0.0);
     for (std::int64_t i = index * part_rows; i < std::min(n_out, (index + 1) * part_rows); ++i) {
-      RowSums row;
-      const std::byte* before = source.data() + static_cast<std::size_t>(i) * bytes;
-      const std::byte* after = target.data() + static_cast<std::size_t>(i) * bytes;
-      const double s = update.s[i];
-      const auto quantised = [&](auto tag) {
-        using Block = typename decltype(tag)::Type;
-        measure_row(reinterpret_cast<const Block*>(before), reinterpret_cast<const Block*>(after),
-                    n_in / Block::kWeights, s, update.mu.data(), sums.column.data(), row);
-      };
-      const auto floating = [&](auto tag) {
-        using Weight = typename decltype(tag)::Type;
-        measure_float_row(reinterpret_cast<const Weight*>(before), reinterpret_cast<const Weight*>(after), n_in, s,
-                          update.mu.data(), sums.column.data(), row);
-      };
-      with_block(type, quantised) || with_float(type, floating);
-      join(row, sums);
+      const std::size_t begin = static_cast<std::size_t>(i) * bytes;
+      join(measure_row(type, source.data() + begin, target.data() + begin, update.s[i], update.mu, sums.column.data()),
+           sums);
       if (run.failed()) return;
     }
     if (run.is_caller()) core::report(progress, double(index + 1) / double(kParts));

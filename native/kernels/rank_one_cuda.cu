@@ -67,7 +67,7 @@ template <class Block>
 __global__ void __launch_bounds__(kRun)
     sweep_tiles(const Block* source, Block* target, gpu::Shape shape, const float* s, Columns columns, float largest_mu,
                 Penalties pull, gpu::HandWord* hands, unsigned* next_tile) {
-  __shared__ int codes[kRun];
+  __shared__ std::int8_t codes[kRun];
   const int lane = static_cast<int>(threadIdx.x);
   unsigned tile = lane == 0 ? atomicAdd(next_tile, 1u) : 0u;
   tile = __shfl_sync(kAllLanes, tile, 0);
@@ -95,15 +95,15 @@ __global__ void __launch_bounds__(kRun)
       const Block& block = source[at.block];
       const float step = block.grid(at.run, lane / Block::kStepWeights).step;
       const int code = block.code(at.run, lane);
-      const Flip flip = choose_flip<Block>(weights, pull.row, t[r], mu[r], lack[r], carry, static_cast<float>(code),
-                                           step, inverse_step(step));
+      const Flip flip = choose_flip(code_range<Block>(), weights, pull.row, t[r], mu[r], lack[r], carry,
+                                    static_cast<float>(code), step, inverse_step(step));
       lack[r] = lack[r] + row_s * flip.error;
       float sum = mu[r] * flip.error;
       // tree_sum(): each lane adds its partner's number, and addition commutes.
       for (int width = kRun / 2; width > 0; width /= 2) sum = sum + __shfl_xor_sync(kAllLanes, sum, width);
       carry = carry + sum;
       if (__any_sync(kAllLanes, flip.codes != 0.0f)) {
-        codes[lane] = code + static_cast<int>(flip.codes);
+        codes[lane] = static_cast<std::int8_t>(code + static_cast<int>(flip.codes));
         __syncwarp();
         target[at.block].pack_lane(at.run, lane, codes);
         __syncwarp();

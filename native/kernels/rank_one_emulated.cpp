@@ -35,17 +35,17 @@ struct Device {
         const gpu::Place at = gpu::place<Block>(shape, row, first_run + r);
         const Block& block = source[at.block];
         float sums[kRun];
-        int codes[kRun];
+        std::int8_t codes[kRun];
         bool any = false;
         for (int lane = 0; lane < kRun; ++lane) {
           const std::int64_t j = (first_run + r) * kRun + lane;
           const float step = block.grid(at.run, lane / Block::kStepWeights).step;
           const int code = block.code(at.run, lane);
-          const Flip flip = choose_flip<Block>(weights, pull.row, update.t[j], update.mu[j], lack[j], carry,
-                                               static_cast<float>(code), step, inverse_step(step));
+          const Flip flip = choose_flip(code_range<Block>(), weights, pull.row, update.t[j], update.mu[j], lack[j],
+                                        carry, static_cast<float>(code), step, inverse_step(step));
           lack[j] = lack[j] + s * flip.error;
           sums[lane] = update.mu[j] * flip.error;
-          codes[lane] = code + static_cast<int>(flip.codes);
+          codes[lane] = static_cast<std::int8_t>(code + static_cast<int>(flip.codes));
           any |= flip.codes != 0.0f;
         }
         for (int width = kRun / 2; width > 0; width /= 2) {  // __shfl_xor_sync: all lanes read before one writes

@@ -3,31 +3,15 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/clones.h"
+#include "kernels/blocks.h"
 #include "kernels/rank_one.h"
 #include "kernels/requantise.h"
 #include "kernels/tensor_view.h"
 
 namespace rosi::kernels {
-namespace {
-
-template <class Block>
-ROSI_CLONES void requantise_row(Block* blocks, const float* row, std::int64_t n_blocks) {
-  for (std::int64_t b = 0; b < n_blocks; ++b) requantise(blocks[b], row + b * Block::kWeights);
-}
-
-void requantise(std::uint32_t type, const float* x, std::byte* row, std::int64_t n_in) {
-  with_block(type, [&](auto tag) {
-    using Block = typename decltype(tag)::Type;
-    requantise_row(reinterpret_cast<Block*>(row), x, n_in / Block::kWeights);
-  });
-}
-
-}  // namespace
-
 void quantize_row(std::uint32_t type, const float* x, std::byte* row, std::int64_t n_in) {
   std::memset(row, 0, row_bytes(type, n_in));  // a grid of zeros, which any other is better than
-  requantise(type, x, row, n_in);
+  requantise_row(type, x, row, n_in);
   with_float(type, [&](auto tag) {
     auto* weights = reinterpret_cast<typename decltype(tag)::Type*>(row);
     for (std::int64_t j = 0; j < n_in; ++j) weights[j].store(x[j]);
@@ -48,7 +32,7 @@ void requantise_rows(std::uint32_t type, std::span<const std::byte> source, std:
     std::vector<float> row(static_cast<std::size_t>(n_in));
     dequantize_row(type, from, row.data(), n_in);
     for (std::int64_t j = 0; j < n_in; ++j) row[j] += s * update.t[j];
-    requantise(type, row.data(), to, n_in);
+    requantise_row(type, row.data(), to, n_in);
     if (run.is_caller()) core::report(progress, double(i) / double(n_out));
   });
 }

@@ -9,8 +9,8 @@ namespace {
 template <class Block>
 void repack_block(Block& block, bool by_lanes) {
   for (int run = 0; run < Block::kWeights / kRun; ++run) {
-    int codes[kRun];
-    for (int k = 0; k < kRun; ++k) codes[k] = block.code(run, k);
+    std::int8_t codes[kRun];
+    for (int k = 0; k < kRun; ++k) codes[k] = static_cast<std::int8_t>(block.code(run, k));
     for (int k = 0; k < kRun; ++k) block.set_code(run, k, Block::kHighest + Block::kLowest - codes[k]);
     for (int k = 0; k < kRun; ++k) {
       if (by_lanes) block.pack_lane(run, k, codes);

@@ -77,15 +77,14 @@ struct Flip {
   float error;
 };
 
-template <class Block>
-ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, float t, float mu, float lack,
-                                     float carry, float code, float step, float inverse) {
+ROSI_HD ROSI_INLINE Flip choose_flip(CodeRange range, const RowWeights& row, float row_penalty, float t, float mu,
+                                     float lack, float carry, float code, float step, float inverse) {
   const float request = row.s * t;
   const float target = wanted_change(row, row_penalty, t, mu, lack, carry);
   const float wanted = to_integer(larger(-256.0f, smaller(256.0f, target * inverse)));
   // A code outside the writable range may stay and may come back in; it never moves further out.
-  const float down = smaller(static_cast<float>(Block::kLowest) - code, 0.0f);
-  const float up = larger(static_cast<float>(Block::kHighest) - code, 0.0f);
+  const float down = smaller(static_cast<float>(range.lowest) - code, 0.0f);
+  const float up = larger(static_cast<float>(range.highest) - code, 0.0f);
   const float allowed = larger(down, smaller(up, wanted));
   const float change = allowed * step;
   // A flip against the request would only repay a neighbour's error, at the price of noise here.
@@ -96,10 +95,12 @@ ROSI_HD ROSI_INLINE Flip choose_flip(const RowWeights& row, float row_penalty, f
 /// Sum of n numbers, a power of two, in one fixed order: for 32 that of a warp's butterfly. `lanes` is overwritten.
 template <int n = kRun>
 ROSI_HD ROSI_INLINE float tree_sum(float* lanes) {
-  for (int width = n / 2; width > 0; width /= 2) {
-    for (int k = 0; k < width; ++k) lanes[k] = lanes[k] + lanes[k + width];
+  if constexpr (n == 1) {
+    return lanes[0];
+  } else {
+    for (int k = 0; k < n / 2; ++k) lanes[k] = lanes[k] + lanes[k + n / 2];
+    return tree_sum<n / 2>(lanes);
   }
-  return lanes[0];
 }
 
 /// A move of one code by one step towards closing a column: the direction, the lack after it and its cost.
@@ -111,26 +112,31 @@ struct Move {
 inline constexpr float kNoMove = 3.402823466e+38f;
 
 /// `original` is the code before any flip, `code` the present one.
-template <class Block>
-ROSI_HD ROSI_INLINE Move closing_move(float s, float lack, int original, int code, float step, float inverse) {
+ROSI_HD ROSI_INLINE Move closing_move(CodeRange range, float s, float lack, int original, int code, float step,
+                                      float inverse) {
   const int direction = (lack * s) * step > 0.0f ? -1 : 1;
   const int moved = code + direction;
   const float after = lack + s * (static_cast<float>(direction) * step);
   const int before_size = code > original ? code - original : original - code;
   const int after_size = moved > original ? moved - original : original - moved;
   const float cost = after_size < before_size ? magnitude(after) * kUndoDiscount : magnitude(after);
-  const bool legal = moved >= Block::kLowest && moved <= Block::kHighest && inverse != 0.0f;
+  const bool legal = moved >= range.lowest && moved <= range.highest && inverse != 0.0f;
   return {direction, after, legal ? cost : kNoMove};
 }
 
-/// Makes the closing move on one code, if it brings the column closer; `lack` is then the new one.
+/// Whether the move brings a column closer that lacks `lack`.
+ROSI_HD ROSI_INLINE bool helps(const Move& move, float lack) {
+  return move.cost != kNoMove && magnitude(move.lack) < magnitude(lack);
+}
+
+/// Makes the closing move on one code, if it helps; `lack` is then the new one.
 template <class Block>
 ROSI_HD ROSI_INLINE bool apply_closing_move(const Block& source, Block& target, int run, int lane, float s,
                                             float& lack) {
   const float step = target.grid(run, lane / Block::kStepWeights).step;
   const int code = target.code(run, lane);
-  const Move move = closing_move<Block>(s, lack, source.code(run, lane), code, step, inverse_step(step));
-  if (move.cost == kNoMove || !(magnitude(move.lack) < magnitude(lack))) return false;
+  const Move move = closing_move(code_range<Block>(), s, lack, source.code(run, lane), code, step, inverse_step(step));
+  if (!helps(move, lack)) return false;
   target.set_code(run, lane, code + move.direction);
   lack = move.lack;
   return true;

@@ -1,0 +1,92 @@
+#include "kernels/fit.h"
+
+#include <initializer_list>
+
+#include "kernels/clones.h"
+#include "kernels/sigma_delta.h"
+
+namespace rosi::kernels {
+namespace {
+
+/// Candidates on either side of the plain grid, each `kFitStride` codes apart in where the largest weight lands.
+constexpr int kFitReach = 8;
+constexpr float kFitStride = 0.125f;
+
+template <int n>
+ROSI_CLONES float step_for(const float* x, int lowest, int highest) {
+  float extreme = 0;  // the weight of largest magnitude, with its sign
+  for (int k = 0; k < n; ++k) extreme = magnitude(x[k]) > magnitude(extreme) ? x[k] : extreme;
+  if (extreme == 0.0f) return 0;
+  const float low = static_cast<float>(lowest), high = static_cast<float>(highest);
+  float best_gain = 0, best_step = extreme / low;
+  // The largest weight may sit at either end: the ends differ by one code, and the better one depends on the others.
+  for (const float end : {low, high}) {
+    for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
+      const float inverse = (end + kFitStride * static_cast<float>(candidate)) / extreme;
+      float products[n] = {}, squares[n] = {};
+      for (int k = 0; k < n; ++k) {
+        const float code = larger(low, smaller(high, to_integer(x[k] * inverse)));
+        products[k] = code * x[k];
+        squares[k] = code * code;
+      }
+      const float product = tree_sum<n>(products), square = tree_sum<n>(squares);
+      // The error falls by product^2 / square below sum x^2 at the best step for these codes.
+      if (square > 0 && product * product > best_gain * square) {
+        best_gain = product * product / square;
+        best_step = product / square;
+      }
+    }
+  }
+  return best_step;
+}
+
+template <int n>
+ROSI_CLONES Grid grid_for(const float* x, int highest, bool offset_not_positive) {
+  float low = x[0], high = x[0], total = 0, power = 0;
+  for (int k = 0; k < n; ++k) {
+    low = smaller(low, x[k]);
+    high = larger(high, x[k]);
+    total += x[k];
+    power += x[k] * x[k];
+  }
+  if (offset_not_positive) low = smaller(low, 0.0f);
+  if (!(high > low)) return {0, offset_not_positive && low > 0 ? 0 : low};
+  const float levels = static_cast<float>(highest), count = static_cast<float>(n);
+  Grid best{(high - low) / levels, low};
+  float best_error = kNoMove;
+  for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
+    const float inverse = (levels + kFitStride * static_cast<float>(candidate)) / (high - low);
+    float codes[n] = {}, squares[n] = {}, products[n] = {};
+    for (int k = 0; k < n; ++k) {
+      codes[k] = larger(0.0f, smaller(levels, to_integer((x[k] - low) * inverse)));
+      squares[k] = codes[k] * codes[k];
+      products[k] = codes[k] * x[k];
+    }
+    const float code = tree_sum<n>(codes), square = tree_sum<n>(squares), product = tree_sum<n>(products);
+    const float determinant = count * square - code * code;
+    if (!(determinant > 0)) continue;
+    Grid grid{(count * product - code * total) / determinant, (square * total - code * product) / determinant};
+    if (offset_not_positive && grid.offset > 0) grid = {product / square, 0};
+    if (!(grid.step > 0)) continue;
+    const float error = power + grid.step * grid.step * square + count * grid.offset * grid.offset -
+                        2 * grid.step * product - 2 * grid.offset * total + 2 * grid.step * grid.offset * code;
+    if (error < best_error) {
+      best_error = error;
+      best = grid;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+float fit_step(const float* x, int n, CodeRange range, int centre) {
+  const int lowest = range.lowest - centre, highest = range.highest - centre;
+  return n == 16 ? step_for<16>(x, lowest, highest) : step_for<32>(x, lowest, highest);
+}
+
+Grid fit_grid(const float* x, int n, int highest, bool offset_not_positive) {
+  return n == 16 ? grid_for<16>(x, highest, offset_not_positive) : grid_for<32>(x, highest, offset_not_positive);
+}
+
+}  // namespace rosi::kernels

@@ -1,0 +1,150 @@
+#include "kernels/requantise.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/blocks.h"
+#include "kernels/clones.h"
+#include "kernels/fit.h"
+#include "kernels/row_codes.h"
+
+namespace rosi::kernels {
+namespace {
+
+/// Far enough out for every code; NaN, which no integer can hold, ends at an edge.
+ROSI_INLINE float clamped(float x) { return larger(smaller(x, 1024.0f), -1024.0f); }
+
+/// Nearest codes for x[0 .. 32 * n_runs) on the given grids; returns the squared error.
+ROSI_CLONES double nearest_codes(const CodeFormat& format, const Grid* grids, const float* x, int n_runs,
+                                 std::int8_t* __restrict codes) {
+  const int lowest = format.range.lowest, highest = format.range.highest, centre = format.centre;
+  double error = 0;
+  for (int part = 0; part < n_runs * kRunGrids; ++part) {
+    const Grid grid = grids[part];
+    const float inverse = inverse_step(grid.step);
+    double squares[kGridWeights];
+    for (int k = 0; k < kGridWeights; ++k) {
+      const int nearest = static_cast<int>(to_integer(clamped((x[k] - grid.offset) * inverse))) + centre;
+      const int code = nearest < lowest ? lowest : nearest > highest ? highest : nearest;
+      const double miss = double{value_of(grid, code, centre)} - double{x[k]};
+      squares[k] = miss * miss;
+      codes[k] = static_cast<std::int8_t>(code);
+    }
+    for (int k = 0; k < kGridWeights; ++k) error += squares[k];
+    x += kGridWeights;
+    codes += kGridWeights;
+  }
+  return error;
+}
+
+/// Gives a block the nearest codes for x on its own grids; returns the squared error.
+double assign_codes(std::uint32_t type, const CodeFormat& format, int n_runs, const float* x, std::byte* block) {
+  Grid grids[kStretchRuns * kRunGrids];
+  std::int8_t codes[kStretch];
+  load_grids(type, block, 0, n_runs, grids);
+  const double error = nearest_codes(format, grids, x, n_runs, codes);
+  store_codes(type, block, 0, n_runs, codes);
+  return error;
+}
+
+/// Whole numbers for `values` in units of one half-precision number: what the K types do with their steps and minima.
+/// `end` is the number for the value of largest magnitude; the unit takes the sign that this needs.
+template <int kCount>
+void share_unit(const float* values, int lowest, int highest, int end, Half& unit, int* numbers) {
+  float extreme = 0;
+  for (int k = 0; k < kCount; ++k) extreme = magnitude(values[k]) > magnitude(extreme) ? values[k] : extreme;
+  unit.store(extreme / static_cast<float>(end));
+  const float inverse = inverse_step(unit.load());
+  for (int k = 0; k < kCount; ++k) {
+    const int number = static_cast<int>(to_integer(clamped(values[k] * inverse)));
+    numbers[k] = number < lowest ? lowest : number > highest ? highest : number;
+  }
+}
+
+/// Legacy types without offset: Q4_0, Q5_0, Q8_0.
+template <class Block>
+void fit_block(Block& block, const float* x) {
+  block.scale.store(fit_step(x, Block::kWeights, code_range<Block>(), Block::kCentre));
+}
+
+template <class Block>
+void fit_offset_block(Block& block, const float* x) {
+  const Grid grid = fit_grid(x, Block::kWeights, Block::kHighest, false);
+  block.scale.store(grid.step);
+  block.offset.store(grid.offset);
+}
+void fit_block(BlockQ4_1& block, const float* x) { fit_offset_block(block, x); }
+void fit_block(BlockQ5_1& block, const float* x) { fit_offset_block(block, x); }
+
+template <class Block>
+void fit_steps(const float* x, float* steps) {
+  for (int k = 0; k < Block::kWeights / Block::kStepWeights; ++k) {
+    steps[k] = fit_step(x + k * Block::kStepWeights, Block::kStepWeights, code_range<Block>(), Block::kCentre);
+  }
+}
+void fit_block(BlockQ6_K& block, const float* x) {
+  float steps[16];
+  int scales[16];
+  fit_steps<BlockQ6_K>(x, steps);
+  share_unit<16>(steps, -128, 127, -128, block.scale_unit, scales);
+  for (int k = 0; k < 16; ++k) block.scales[k] = static_cast<std::uint8_t>(scales[k]);
+}
+void fit_block(BlockQ3_K& block, const float* x) {
+  float steps[16];
+  int scales[16];
+  fit_steps<BlockQ3_K>(x, steps);
+  share_unit<16>(steps, -32, 31, -32, block.scale_unit, scales);
+  block.store_scales(scales);
+}
+
+/// Types with a step and a minimum for each group, both as numbers of 0 to `largest`.
+template <class Block>
+void fit_pairs(Block& block, const float* x, int largest, int* scales, int* minima) {
+  constexpr int kGroups = Block::kWeights / Block::kStepWeights;
+  float steps[kGroups], lows[kGroups];
+  for (int k = 0; k < kGroups; ++k) {
+    const Grid grid = fit_grid(x + k * Block::kStepWeights, Block::kStepWeights, Block::kHighest, true);
+    steps[k] = grid.step;
+    lows[k] = -grid.offset;
+  }
+  share_unit<kGroups>(steps, 0, largest, largest, block.scale_unit, scales);
+  share_unit<kGroups>(lows, 0, largest, largest, block.minimum_unit, minima);
+}
+void fit_block(BlockQ4_K& block, const float* x) {
+  int scales[8], minima[8];
+  fit_pairs(block, x, 63, scales, minima);
+  block.scales.store(scales, minima);
+}
+void fit_block(BlockQ5_K& block, const float* x) {
+  int scales[8], minima[8];
+  fit_pairs(block, x, 63, scales, minima);
+  block.scales.store(scales, minima);
+}
+void fit_block(BlockQ2_K& block, const float* x) {
+  int scales[16], minima[16];
+  fit_pairs(block, x, 15, scales, minima);
+  for (int k = 0; k < 16; ++k) block.scales[k] = static_cast<std::uint8_t>(scales[k] | (minima[k] << 4));
+}
+
+}  // namespace
+
+void requantise_row(std::uint32_t type, const float* x, std::byte* row, std::int64_t n_in) {
+  const CodeFormat format = code_format(type);
+  with_block(type, [&](auto tag) {
+    using Block = typename decltype(tag)::Type;
+    constexpr int kBlockRuns = Block::kWeights / kRun;
+    Block* blocks = reinterpret_cast<Block*>(row);
+    for (std::int64_t b = 0; b < n_in / Block::kWeights; ++b) {
+      const auto assign = [&](Block& block) {
+        return assign_codes(type, format, kBlockRuns, x + b * Block::kWeights, reinterpret_cast<std::byte*>(&block));
+      };
+      Block fitted = blocks[b];
+      fit_block(fitted, x + b * Block::kWeights);
+      const double new_error = assign(fitted);
+      const double old_error = assign(blocks[b]);
+      if (new_error < old_error || std::isnan(old_error)) blocks[b] = fitted;
+    }
+  });
+}
+
+}  // namespace rosi::kernels
