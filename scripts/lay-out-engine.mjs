@@ -138,13 +138,30 @@ function compile(bundle, variants, log) {
   return join(out, 'bin');
 }
 
+/** Fetches llama.cpp's sources and unpacks them into `folder`. */
+export async function unpackEngineSource(folder) {
+  mkdirSync(dirname(folder), { recursive: true });
+  const work = mkdtempSync(`${folder}.partial-`);
+  try {
+    await unpack(engine.source, work, (path) => path === engine.source.bundle);
+    writeSources(join(work, engine.source.bundle), join(work, 'source'));
+    renameSync(join(work, 'source'), folder); // whole or absent
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function writeSources(bundle, folder) {
+  for (const [path, { bytes, executable }] of readBundle(bundle, engine.source.commit)) {
+    write(join(folder, path), bytes, executable ? 0o755 : 0o644);
+  }
+}
+
 /** Unpacks the sources below `work`, once, and configures them. Returns the build folder. */
 function configure(bundle, work, variants) {
   const source = join(work, 'source');
   if (!existsSync(join(work, 'complete'))) {
-    for (const [path, { bytes, executable }] of readBundle(bundle, engine.source.commit)) {
-      write(join(source, path), bytes, executable ? 0o755 : 0o644);
-    }
+    writeSources(bundle, source);
     write(join(work, 'complete'), '');
   }
   const out = join(work, 'out');

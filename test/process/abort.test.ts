@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child, clean, writeSlowModel } from '../helpers/child';
@@ -22,5 +22,17 @@ test.each([
   expect(result).toMatchObject({ name: 'RosiError', code: 'ABORTED' });
   expect(result.milliseconds).toBeLessThan(1000);
   expect(await child.ended).toMatchObject(clean);
+  expect(readdirSync(folder)).toEqual(['source.gguf']);
+});
+
+test('an abort while harden evaluates what it wrote leaves the file that was to be replaced', async () => {
+  const output = join(folder, 'output.gguf');
+  writeFileSync(output, 'old');
+  const child = new Child(['operation.mjs', 'evaluate', 'abort', source, output]);
+  await child.said('under way');
+  expect(await child.said('result')).toMatchObject({ name: 'RosiError', code: 'ABORTED' });
+  expect(await child.ended).toMatchObject(clean);
+  expect(readFileSync(output, 'utf8')).toBe('old');
+  rmSync(output);
   expect(readdirSync(folder)).toEqual(['source.gguf']);
 });

@@ -12,6 +12,7 @@ test.each([
   ['capture', 'capture'],
   ['generation', 'generate'],
   ['the search of harden', 'search'],
+  ['the evaluation of what harden wrote', 'evaluate'],
   ['an update in the middle of its file', 'update'],
   ['a draft', 'draft'],
 ])('process.exit(0) ends %s at once and leaves no file', async (_, operation) => {

@@ -8,7 +8,7 @@ test('200 sessions leave no memory behind', async () => {
     Math.min(...(await Promise.all(after.map((n) => child.said<number>(`held after ${n}`)))));
   const growth = (await least(160, 180, 200)) - (await least(20, 40, 60));
   expect(await child.ended).toMatchObject(clean);
-  // 100 KiB kept by each of 140 sessions would be 14 MiB, a context of each 300 MiB.
+  // 100 KiB kept by each of 140 sessions would be 14 MiB, a context of each 400 MiB.
   expect(growth / 2 ** 20).toBeLessThan(6);
 }, 60_000);
 

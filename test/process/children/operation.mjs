@@ -27,10 +27,11 @@ function end() {
 }
 
 /** Ends it at the first tick of a stage beyond a share. */
-const options = (stage, share) => ({
+const options = (stage, share, note) => ({
   signal,
   threads: 1,
-  onProgress: (tick) => tick.stage === stage && tick.done > share && tick.done < 1 && end(),
+  onProgress: (tick) =>
+    tick.stage === stage && (note === undefined || tick.note === note) && tick.done > share && tick.done < 1 && end(),
 });
 
 const operations = {
@@ -66,6 +67,15 @@ const operations = {
     }
   },
   search: () => rosi.harden(tinyChat, undefined, { output, ...options('search', 0.1) }),
+  /** Of the output, which is written by then. */
+  evaluate: () =>
+    rosi.harden(tinyChat, undefined, {
+      output,
+      overwrite: true,
+      layer: 3,
+      strength: 1,
+      ...options('evaluate', 0, 'after'),
+    }),
   update: async () => rosi.applyUpdate(source, await slowPlan(source), { output, ...options('update', 0.3) }),
   draft: async () => {
     await draftUpdate(source, await slowPlan(source), { output, threads: 4 });
