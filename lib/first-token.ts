@@ -11,9 +11,10 @@ export interface Screening {
   kl: number;
 }
 
-/** First tokens of refusals in this model's vocabulary, at the start of an answer and after a space. */
+/** First tokens of refusals in this model's vocabulary, at the start of an answer, after a space and after a line. */
 export function refusalTokens(session: ModelSession): Set<number> {
-  const tokens = refusalOpenings.flatMap((word) => [session.encodeText(word)[0], session.encodeText(` ${word}`)[0]]);
+  const starts = ['', ' ', '\n'];
+  const tokens = refusalOpenings.flatMap((word) => starts.map((start) => session.firstToken(start + word)));
   return new Set(tokens.filter((token) => token !== undefined));
 }
 
