@@ -38,13 +38,26 @@ inline const char* to_string(ErrorCode code) {
   return "ENGINE_FAILED";
 }
 
-/// A name and a number or text of the message, for programs.
-using Detail = std::pair<std::string, std::variant<std::string, double>>;
+/// A name and a number or text of the message, for programs. Errors are made in many places: what these do is compiled
+/// once, in error.cpp.
+struct Detail {
+  Detail(const char* name, double number);
+  Detail(const char* name, std::string text);
+  Detail(const char* name, const char* text);
+  Detail(const Detail&);
+  Detail(Detail&&) noexcept;
+  Detail& operator=(Detail&&) noexcept;
+  ~Detail();
+
+  std::string name;
+  std::variant<std::string, double> value;
+};
 
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message, std::vector<Detail> details = {})
-      : std::runtime_error(message), code_(code), details_(std::move(details)) {}
+  Error(ErrorCode code, const std::string& message, std::vector<Detail> details = {});
+  Error(const Error&);
+  ~Error() override;
   ErrorCode code() const noexcept { return code_; }
   const std::vector<Detail>& details() const noexcept { return details_; }
 

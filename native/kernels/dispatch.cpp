@@ -93,10 +93,10 @@ void dequantize_row(std::uint32_t type, const std::byte* row, float* out, std::i
   for (std::int64_t run = 0; run < n_in / kRun; run += kStretchRuns) {
     const std::int64_t n_runs = std::min<std::int64_t>(kStretchRuns, n_in / kRun - run);
     std::int8_t codes[kStretch];
-    Grid grids[kStretchRuns * kRunGrids];
+    float steps[kStretchRuns * kRunGrids], offsets[kStretchRuns * kRunGrids];
     load_codes(type, row, run, n_runs, codes);
-    load_grids(type, row, run, n_runs, grids);
-    to_values(format, grids, codes, n_runs, out + run * kRun);
+    load_grids(type, row, run, n_runs, steps, offsets);
+    to_values(format, steps, offsets, codes, n_runs, out + run * kRun);
   }
 }
 

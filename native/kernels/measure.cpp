@@ -78,16 +78,16 @@ ROSI_CLONES int count_saturated(CodeRange range, const std::int8_t* codes, const
 void load_runs(std::uint32_t type, const CodeFormat& format, const std::byte* source, const std::byte* target,
                std::int64_t first_run, std::int64_t n_runs, float* before, float* after, RowSums& sums) {
   std::int8_t codes[kStretch];
-  Grid grids[kStretchRuns * kRunGrids];
+  float steps[kStretchRuns * kRunGrids], offsets[kStretchRuns * kRunGrids];
   load_codes(type, source, first_run, n_runs, codes);
-  load_grids(type, source, first_run, n_runs, grids);
-  to_values(format, grids, codes, n_runs, before);
+  load_grids(type, source, first_run, n_runs, steps, offsets);
+  to_values(format, steps, offsets, codes, n_runs, before);
   for (std::int64_t k = 0; k < n_runs * kRun; k += format.step_weights) {
-    sums.steps += double{magnitude(grids[k / kGridWeights].step)} * format.step_weights;
+    sums.steps += double{magnitude(steps[k / kGridWeights])} * format.step_weights;
   }
   load_codes(type, target, first_run, n_runs, codes);
-  load_grids(type, target, first_run, n_runs, grids);
-  to_values(format, grids, codes, n_runs, after);
+  load_grids(type, target, first_run, n_runs, steps, offsets);
+  to_values(format, steps, offsets, codes, n_runs, after);
   sums.saturated += count_saturated(format.range, codes, before, after, n_runs);
 }
 

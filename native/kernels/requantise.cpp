@@ -15,12 +15,12 @@ namespace {
 ROSI_INLINE float clamped(float x) { return larger(smaller(x, 1024.0f), -1024.0f); }
 
 /// Nearest codes for x[0 .. 32 * n_runs) on the given grids; returns the squared error.
-ROSI_CLONES double nearest_codes(const CodeFormat& format, const Grid* grids, const float* x, int n_runs,
-                                 std::int8_t* __restrict codes) {
+ROSI_CLONES double nearest_codes(const CodeFormat& format, const float* steps, const float* offsets, const float* x,
+                                 int n_runs, std::int8_t* __restrict codes) {
   const int lowest = format.range.lowest, highest = format.range.highest, centre = format.centre;
   double error = 0;
   for (int part = 0; part < n_runs * kRunGrids; ++part) {
-    const Grid grid = grids[part];
+    const Grid grid{steps[part], offsets[part]};
     const float inverse = inverse_step(grid.step);
     double squares[kGridWeights];
     for (int k = 0; k < kGridWeights; ++k) {
@@ -39,10 +39,10 @@ ROSI_CLONES double nearest_codes(const CodeFormat& format, const Grid* grids, co
 
 /// Gives a block the nearest codes for x on its own grids; returns the squared error.
 double assign_codes(std::uint32_t type, const CodeFormat& format, int n_runs, const float* x, std::byte* block) {
-  Grid grids[kStretchRuns * kRunGrids];
+  float steps[kStretchRuns * kRunGrids], offsets[kStretchRuns * kRunGrids];
   std::int8_t codes[kStretch];
-  load_grids(type, block, 0, n_runs, grids);
-  const double error = nearest_codes(format, grids, x, n_runs, codes);
+  load_grids(type, block, 0, n_runs, steps, offsets);
+  const double error = nearest_codes(format, steps, offsets, x, n_runs, codes);
   store_codes(type, block, 0, n_runs, codes);
   return error;
 }

@@ -79,18 +79,19 @@ ROSI_INLINE void for_each_grid(const Block* blocks, std::int64_t first_run, std:
 
 }  // namespace
 
-ROSI_CLONES void to_values(const CodeFormat& format, const Grid* grids, const std::int8_t* codes, std::int64_t n_runs,
-                           float* __restrict values) {
+ROSI_CLONES void to_values(const CodeFormat& format, const float* steps, const float* offsets, const std::int8_t* codes,
+                           std::int64_t n_runs, float* __restrict values) {
   const int centre = format.centre;
   for (std::int64_t run = 0; run < n_runs; ++run) {
     int code[kRun];
     for (int k = 0; k < kRun; ++k) code[k] = codes[k];
     for (int part = 0; part < kRunGrids; ++part) {
-      const Grid grid = grids[part];
+      const Grid grid{steps[part], offsets[part]};
       for (int k = part * kGridWeights; k < (part + 1) * kGridWeights; ++k) values[k] = value_of(grid, code[k], centre);
     }
     codes += kRun;
-    grids += kRunGrids;
+    steps += kRunGrids;
+    offsets += kRunGrids;
     values += kRun;
   }
 }
@@ -118,10 +119,13 @@ void store_codes(std::uint32_t type, std::byte* row, std::int64_t first_run, std
 }
 
 void load_grids(std::uint32_t type, const std::byte* row, std::int64_t first_run, std::int64_t n_runs,
-                Grid* __restrict grids) {
+                float* __restrict steps, float* __restrict offsets) {
   with_block(type, [&](auto tag) {
     for_each_grid(reinterpret_cast<const typename decltype(tag)::Type*>(row), first_run, n_runs,
-                  [&grids](const Grid& grid) { *grids++ = grid; });
+                  [&steps, &offsets](const Grid& grid) {
+                    *steps++ = grid.step;
+                    *offsets++ = grid.offset;
+                  });
   });
 }
 

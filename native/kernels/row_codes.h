@@ -32,16 +32,16 @@ void load_codes(std::uint32_t type, const std::byte* row, std::int64_t first_run
                 std::int8_t* codes);
 void store_codes(std::uint32_t type, std::byte* row, std::int64_t first_run, std::int64_t n_runs,
                  const std::int8_t* codes);
-/// grids[0 .. 2 * n_runs).
+/// steps and offsets [0 .. 2 * n_runs).
 void load_grids(std::uint32_t type, const std::byte* row, std::int64_t first_run, std::int64_t n_runs,
-                Grid* __restrict grids);
+                float* __restrict steps, float* __restrict offsets);
 /// Only their steps.
 void load_steps(std::uint32_t type, const std::byte* row, std::int64_t first_run, std::int64_t n_runs,
                 float* __restrict steps);
 
 /// The values that codes stand for on their grids.
-void to_values(const CodeFormat& format, const Grid* grids, const std::int8_t* codes, std::int64_t n_runs,
-               float* __restrict values);
+void to_values(const CodeFormat& format, const float* steps, const float* offsets, const std::int8_t* codes,
+               std::int64_t n_runs, float* __restrict values);
 
 /// The two steps of a run, lane by lane.
 ROSI_INLINE void spread_steps(const float* steps, float* step, float* inverse) {
