@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/assertions.h"
-#include "engine/backends.h"
-
 namespace rosi::engine {
 namespace {
 
@@ -21,28 +18,15 @@ Context::Context(Session& session, const ContextShape& shape, const RunOptions& 
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<std::uint32_t>(shape.n_context);
   params.n_batch = static_cast<std::uint32_t>(shape.n_batch);
-  params.n_ubatch = params.n_batch;
   params.n_seq_max = static_cast<std::uint32_t>(shape.n_sequences);
   params.n_outputs_max = static_cast<std::uint32_t>(std::max(shape.n_outputs, shape.n_sequences));
   params.n_threads = params.n_threads_batch = options.threads > 0 ? options.threads : session.threads();
-  params.kv_unified = true;  // sequences share the prefix's cells
-  params.no_perf = true;
   params.cb_eval = observe;
   params.cb_eval_user_data = observer;
   params.abort_callback = should_abort;
   params.abort_callback_data = this;
-  take_engine_messages();
-  {
-    const ThrowingAssertions here;
-    context_.reset(llama_init_from_model(session.model(), params));
-  }
-  if (!context_) fail("the engine could not make a context of " + std::to_string(shape.n_context) + " tokens");
-  if (options.adapter) {
-    llama_adapter_lora* adapter = options.adapter->get();
-    float scale = options.scale;
-    if (llama_set_adapters_lora(context_.get(), &adapter, 1, &scale) != 0)
-      fail("the engine refused the rank-one adapter");
-  }
+  context_ = make_context(session.model(), params, "a context of " + std::to_string(shape.n_context) + " tokens");
+  if (options.adapter) use_adapter(context_.get(), options.adapter.get(), options.scale);
 }
 
 bool Context::should_abort(void* self) {
@@ -51,32 +35,12 @@ bool Context::should_abort(void* self) {
 }
 
 void Context::decode(const std::vector<Row>& rows) {
-  const auto count = static_cast<std::int32_t>(rows.size());
-  std::vector<llama_token> token(rows.size());
-  std::vector<llama_pos> position(rows.size());
-  std::vector<std::int32_t> n_sequences(rows.size(), 1);
-  std::vector<llama_seq_id> sequence(rows.size());
-  std::vector<llama_seq_id*> sequences(rows.size());
-  std::vector<std::int8_t> output(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    token[i] = rows[i].token;
-    position[i] = rows[i].position;
-    sequence[i] = rows[i].sequence;
-    sequences[i] = &sequence[i];
-    output[i] = rows[i].output;
-  }
-  take_engine_messages();
-  const int code = llama_decode(context_.get(), {.n_tokens = count,
-                                                 .token = token.data(),
-                                                 .embd = nullptr,
-                                                 .pos = position.data(),
-                                                 .n_seq_id = n_sequences.data(),
-                                                 .seq_id = sequences.data(),
-                                                 .logits = output.data()});
+  const int code = engine::decode(context_.get(), rows);
   if (code == 2) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
-  if (code != 0)
-    fail("the engine could not run a batch of " + std::to_string(count) + " tokens (code " + std::to_string(code) +
-         ")");
+  if (code != 0) {
+    fail("the engine could not run a batch of " + std::to_string(rows.size()) + " tokens (code " +
+         std::to_string(code) + ")");
+  }
 }
 
 const float* Context::logits(int row) const {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/adapter.h"
+#include "engine/llama_context.h"
 
 namespace rosi::engine {
 
@@ -29,12 +29,7 @@ class Context {
   Context(Session& session, const ContextShape& shape, const RunOptions& options, const core::Progress& progress,
           ggml_backend_sched_eval_callback observe = nullptr, void* observer = nullptr);
 
-  struct Row {
-    llama_token token;
-    int position;
-    int sequence;
-    bool output;
-  };
+  using Row = BatchRow;
   /// Runs the rows. Throws Error{aborted} within one graph node of the caller's wish, Error{engine_failed}.
   void decode(const std::vector<Row>& rows);
   /// Logits [n_vocab] of the i-th row of the last decode, valid until the next; the row must be an output.
@@ -49,13 +44,10 @@ class Context {
   }
 
  private:
-  struct FreeContext {
-    void operator()(llama_context* context) const noexcept { llama_free(context); }
-  };
   static bool should_abort(void* self);
   core::Progress progress_;
   double last_done_ = 0;
-  std::unique_ptr<llama_context, FreeContext> context_;
+  LlamaContext context_;
 };
 
 /// Tokens that all prompts start with, at most one less than the shortest has. 0 for a single prompt, and for models

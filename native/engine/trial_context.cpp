@@ -18,20 +18,13 @@ constexpr std::uint32_t kGraphTokens = 7;
 TrialContext::TrialContext(llama_model* model, int threads, ggml_backend_sched_eval_callback observe, void* observer) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = kContext;
-  params.n_batch = params.n_ubatch = most_tokens;
+  params.n_batch = most_tokens;
   params.n_seq_max = 1;
   params.n_outputs_max = most_tokens;
   params.n_threads = params.n_threads_batch = threads;
-  params.kv_unified = true;
-  params.no_perf = true;
   params.cb_eval = observe;
   params.cb_eval_user_data = observer;
-  take_engine_messages();
-  {
-    const ThrowingAssertions here;
-    context_.reset(llama_init_from_model(model, params));
-  }
-  if (!context_) fail("the engine could not make a small context");
+  context_ = make_context(model, params, "a small context");
 }
 
 std::vector<const ggml_tensor*> TrialContext::graph_nodes() {
@@ -49,33 +42,14 @@ std::vector<const ggml_tensor*> TrialContext::graph_nodes() {
   return nodes;
 }
 
-void TrialContext::use(const Adapter* adapter) {
-  llama_adapter_lora* one = adapter == nullptr ? nullptr : adapter->get();
-  float scale = 1.0f;
-  if (llama_set_adapters_lora(context_.get(), &one, adapter == nullptr ? 0 : 1, &scale) != 0)
-    fail("the engine refused the rank-one adapter");
-}
+void TrialContext::use(const Adapter* adapter) { use_adapter(context_.get(), adapter, 1.0f); }
 
 void TrialContext::run(const Tokens& tokens) {
   if (llama_memory_t memory = llama_get_memory(context_.get())) llama_memory_clear(memory, true);
-  const auto count = static_cast<std::int32_t>(tokens.size());
-  std::vector<llama_token> token = tokens;
-  std::vector<llama_pos> position(tokens.size());
-  std::vector<std::int32_t> n_sequences(tokens.size(), 1);
-  llama_seq_id sequence = 0;
-  std::vector<llama_seq_id*> sequences(tokens.size(), &sequence);
-  std::vector<std::int8_t> output(tokens.size(), 1);
-  for (std::size_t i = 0; i < tokens.size(); ++i) position[i] = static_cast<llama_pos>(i);
-  take_engine_messages();
-  const int code = llama_decode(context_.get(), {.n_tokens = count,
-                                                 .token = token.data(),
-                                                 .embd = nullptr,
-                                                 .pos = position.data(),
-                                                 .n_seq_id = n_sequences.data(),
-                                                 .seq_id = sequences.data(),
-                                                 .logits = output.data()});
-  if (code != 0)
-    fail("the engine could not run " + std::to_string(count) + " tokens (code " + std::to_string(code) + ")");
+  std::vector<BatchRow> rows;
+  for (const llama_token token : tokens) rows.push_back({token, static_cast<int>(rows.size()), 0, true});
+  if (const int code = decode(context_.get(), rows); code != 0)
+    fail("the engine could not run " + std::to_string(rows.size()) + " tokens (code " + std::to_string(code) + ")");
 }
 
 }  // namespace rosi::engine

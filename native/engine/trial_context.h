@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/adapter.h"
+#include "engine/llama_context.h"
 #include "ggml-backend.h"
 
 namespace rosi::engine {
@@ -27,10 +27,7 @@ class TrialContext {
   void run(const Tokens& tokens);
 
  private:
-  struct FreeContext {
-    void operator()(llama_context* context) const noexcept { llama_free(context); }
-  };
-  std::unique_ptr<llama_context, FreeContext> context_;
+  LlamaContext context_;
 };
 
 }  // namespace rosi::engine
