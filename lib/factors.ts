@@ -2,7 +2,7 @@ import { meanOf, type Activations, type Rows } from './capture';
 import { dot } from './direction';
 import { native, runTask } from './native';
 import type { RightFactor } from './options';
-import { ticker, type CallOptions } from './session';
+import { ticker, type CallOptions } from './stage';
 import type { Writer } from './writers';
 
 /** A writer's right factor. */

@@ -1,5 +1,6 @@
 import { checkMaxTokens } from './options';
-import { ModelSession, type CallOptions } from './session';
+import { ModelSession } from './session';
+import type { CallOptions } from './stage';
 
 export interface GenerateOptions extends CallOptions {
   system?: string | undefined;

@@ -1,7 +1,7 @@
 import { captureActivations, type Streams } from './capture';
 import { StageClock } from './clock';
 import { chooseDirection, type Direction } from './direction';
-import { RosiError, toRosiError } from './errors';
+import { RosiError } from './errors';
 import { Evaluator } from './evaluate';
 import { rightFactorsOf, type WriterFactor } from './factors';
 import { inspect } from './inspect';
@@ -38,7 +38,7 @@ export async function harden(
   options: HardenOptions = {},
 ): Promise<HardenReport> {
   const given = resolveOptions(model, options);
-  checkOutput(model, given);
+  native.checkOutput(model, given.output, given.overwrite); // before the work that leads to it
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
@@ -128,15 +128,6 @@ async function decide(
 /** What decided the edit beside the plan itself, for the file's own `rosi.*` keys. */
 function provenance({ seed, rho, maxKl, system }: Settings, promptsSha256: string): Record<string, string> {
   return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': JSON.stringify({ seed, rho, maxKl, system }) };
-}
-
-/** Refuses an output that could not be written, before the work that leads to it. */
-function checkOutput(model: string, { output, overwrite }: Settings): void {
-  try {
-    native.checkOutput(model, output, overwrite);
-  } catch (error) {
-    throw toRosiError(error);
-  }
 }
 
 async function withModel<T>(path: string, settings: Settings, use: (session: ModelSession) => Promise<T>): Promise<T> {

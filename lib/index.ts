@@ -9,7 +9,8 @@ export { verifyUpdate } from './verify';
 export { Evaluator, type Behaviour } from './evaluate';
 export { generate, type GenerateOptions } from './generate';
 export { inspect } from './inspect';
-export { ModelSession, type CallOptions, type RunTimeEdit } from './session';
+export { ModelSession, type RunTimeEdit } from './session';
+export type { CallOptions } from './stage';
 export { findWriters, type Writer } from './writers';
 export {
   builtInPrompts,

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 
 import { RosiError } from './errors';
-import type { CallOptions } from './session';
+import type { CallOptions } from './stage';
 
 export const rightFactors = ['gated', 'mean-input', 'mean-row', 'mean-row-signed'] as const;
 export type RightFactor = (typeof rightFactors)[number];

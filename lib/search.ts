@@ -4,7 +4,6 @@ import { RosiError } from './errors';
 import { Evaluator, type Behaviour, type Counts } from './evaluate';
 import type { WriterFactor } from './factors';
 import type { Screening } from './first-token';
-import { native, type RankOneFactors } from './native';
 import type { RightFactor, Settings } from './options';
 import { planUpdate, type Edit } from './plan';
 import type { Role } from './prompts';
@@ -48,7 +47,7 @@ const probes: Record<RightFactor, number> = { gated: 1.2, 'mean-input': 0.5, 'me
 // Prompts that tell good shapes from bad ones, and prompts that decide.
 const rough: Counts = { harmful: 12, harmless: 12, borderline: 16 };
 const fine: Counts = { harmful: 32, harmless: 24, borderline: 32 };
-const answerTokens = 24;
+const answering = { maxTokens: 24, stage: 'search' };
 const refinedShapes = 2;
 const finalists = 3;
 // Shares of the KL bound: at which shapes are compared, and what the strengths of the best shapes aim at.
@@ -69,8 +68,8 @@ const apart = 1.15;
  * Chooses layer, blocks and strength by effect: each candidate is applied at run time and screened on the validation
  * prompts' first tokens; short whole answers of the best few decide.
  *
- * @throws RosiError `STRENGTH_NOT_FOUND` when no candidate stays within the KL bound, or none is better than the original. A strength that was given is not
- *   held to it.
+ * @throws RosiError `STRENGTH_NOT_FOUND` when no candidate stays within the KL bound, or none is better than the
+ *   original. A strength that was given is not held to it.
  */
 export async function searchEdit(
   session: ModelSession,
@@ -79,111 +78,163 @@ export async function searchEdit(
   prompts: Record<Role, string[]>,
   settings: SearchSettings,
 ): Promise<SearchResult> {
-  const { maxKl, rightFactor } = settings;
-  const evaluator = new Evaluator(session, take(prompts, fine));
-  const answering = { maxTokens: answerTokens, stage: 'search' };
-  const original = await evaluator.answer(session, { ...answering, note: 'the original' });
-  const candidates: Candidate[] = [];
-  const apply = <T>(edit: Edit, use: (edit?: RunTimeEdit) => Promise<T>): Promise<T> => {
-    const direction = chooseDirection(activations, edit.layer);
-    const { tensors } = planUpdate(activations, direction, factors, { ...edit, rightFactor });
-    return withEdit(session, tensors, use);
-  };
-  const tryOut = async (edit: Edit, counts: Counts): Promise<Candidate> => {
-    const screening = await apply(edit, (edited) =>
-      evaluator.screen(session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
-    );
-    const score = screeningScore(screening, evaluator.baseline(counts));
-    const candidate = { ...edit, counts, screening, score, withinBound: screening.kl <= maxKl };
-    candidates.push(candidate);
-    return candidate;
-  };
-  /** At about the same drift each, so that what is compared is what it buys. */
-  const compare = async (shape: Shape): Promise<Candidate> => {
-    const probe = await tryOut({ ...shape, strength: settings.strength ?? probes[rightFactor] }, rough);
-    const { kl } = probe.screening;
-    if (settings.strength !== null || (kl >= compared.low * maxKl && kl <= compared.high * maxKl)) return probe;
-    const again = await tryOut({ ...shape, strength: strengthFor([probe], compared.aim * maxKl) }, rough);
-    return merit(again) > merit(probe) ? again : probe;
-  };
-
-  // Direction layers first, on the middle blocks; then the other blocks, with the best layer.
-  const { layers, ranges } = choices(activations, settings);
-  const shapes: Candidate[] = [];
-  const inOrder = () => shapes.sort((a, b) => merit(b) - merit(a));
-  for (const layer of layers) shapes.push(await compare({ layer, schedule: settings.schedule, layers: ranges[0]! }));
-  const { layer } = inOrder()[0]!;
-  for (const range of ranges.slice(1))
-    shapes.push(await compare({ layer, schedule: settings.schedule, layers: range }));
-
-  for (const shape of inOrder().slice(0, refinedShapes)) {
-    if (settings.strength !== null) {
-      await tryOut(editOf(shape), fine);
-      continue;
-    }
-    const strengths: Candidate[] = [];
-    for (const share of spending) {
-      const strength = strengthFor(strengths.length > 0 ? strengths : [shape], share * maxKl);
-      if (strengths.some((other) => within(apart, strength, other.strength))) continue;
-      strengths.push(await tryOut({ ...editOf(shape), strength }, fine));
-    }
-  }
-
-  const best = candidates
-    .filter(({ withinBound, counts }) => counts === fine && (withinBound || settings.strength !== null))
-    .sort((a, b) => b.score - a.score)
-    .slice(0, finalists);
-  if (best.length === 0) {
-    const least = Math.min(...candidates.map((candidate) => candidate.screening.kl));
-    throw new RosiError(
-      'STRENGTH_NOT_FOUND',
-      `no edit stays within a KL of ${maxKl} nats on harmless prompts; the least tried has ${least.toFixed(3)}. Raise maxKl or give a strength`,
-      { maxKl, least },
-    );
-  }
-  // Answers are what counts, first tokens what a few dozen prompts measure well.
-  const verdict = async (candidate: Candidate): Promise<number> => {
-    const after = await apply(candidate, (edit) =>
-      evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
-    );
-    candidate.validated = validate(after, original);
-    return candidate.score + candidate.validated.score;
-  };
-  let [chosen, highest] = [best[0]!, await verdict(best[0]!)];
-  for (const candidate of best.slice(1)) {
-    const reached = await verdict(candidate);
-    if (reached > highest) [chosen, highest] = [candidate, reached];
-  }
-  // First tokens ask for more strength than answers need: back as long as that is better.
-  for (let step = 0; step < mostStepsBack && settings.strength === null; ++step) {
-    const weaker = await tryOut({ ...editOf(chosen), strength: rounded(chosen.strength / stepBack) }, fine);
-    const reached = await verdict(weaker);
-    if (reached <= highest) break;
-    [chosen, highest] = [weaker, reached];
-  }
-  const originally = { screening: original.screening, validated: validate(original, original) };
-  const doingNothing = screeningScore(original.screening, original.screening) + originally.validated.score;
-  if (settings.strength === null && highest < doingNothing + leastGain) {
-    const { harmful } = originally.validated.refused;
-    throw new RosiError(
-      'STRENGTH_NOT_FOUND',
-      `none of the ${candidates.length} edits tried gains more refusals of harmful validation prompts than it costs on the others; ` +
-        `the model as it is refuses ${(100 * harmful).toFixed(0)} % of them. ` +
-        (harmful < hardlyAny
-          ? 'A model that hardly refuses has little to amplify: give a system prompt (option system), or take one that was aligned'
-          : 'Give more prompts or a higher maxKl'),
-      { maxKl, tried: candidates.length, refusedBefore: harmful },
-    );
-  }
+  const trials = await Trials.begin(session, activations, factors, prompts, settings);
+  for (const shape of (await bestShapes(trials, activations, settings)).slice(0, refinedShapes))
+    await refine(trials, shape, settings);
+  const chosen = await chooseByAnswers(trials, bestByFirstToken(trials, settings), settings);
+  const { candidates, original } = trials;
   const nValidated = candidates.filter(({ validated }) => validated !== undefined).length;
   return {
     edit: editOf(chosen),
     candidates,
-    original: originally,
+    original: { screening: original.screening, validated: validate(original, original) },
     why:
       `best by first tokens and whole answers among ${nValidated} of ${candidates.length} candidates, ` +
-      `KL at most ${maxKl}`,
+      `KL at most ${settings.maxKl}`,
   };
+}
+
+/** Tries edits on the validation prompts, and keeps what they did. */
+class Trials {
+  readonly candidates: Candidate[] = [];
+
+  private constructor(
+    private readonly session: ModelSession,
+    private readonly activations: Streams,
+    private readonly factors: readonly WriterFactor[],
+    private readonly settings: SearchSettings,
+    private readonly evaluator: Evaluator,
+    readonly original: Behaviour,
+  ) {}
+
+  static async begin(
+    session: ModelSession,
+    activations: Streams,
+    factors: readonly WriterFactor[],
+    prompts: Record<Role, string[]>,
+    settings: SearchSettings,
+  ): Promise<Trials> {
+    const evaluator = new Evaluator(session, take(prompts, fine));
+    const original = await evaluator.answer(session, { ...answering, note: 'the original' });
+    return new Trials(session, activations, factors, settings, evaluator, original);
+  }
+
+  /** First tokens. */
+  async screen(edit: Edit, counts: Counts): Promise<Candidate> {
+    const screening = await this.apply(edit, (edited) =>
+      this.evaluator.screen(this.session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
+    );
+    const score = screeningScore(screening, this.evaluator.baseline(counts));
+    const candidate = { ...edit, counts, screening, score, withinBound: screening.kl <= this.settings.maxKl };
+    this.candidates.push(candidate);
+    return candidate;
+  }
+
+  /** Whole answers: what counts. First tokens are what a few dozen prompts measure well. The sum of both scores. */
+  async answer(candidate: Candidate): Promise<number> {
+    const after = await this.apply(candidate, (edit) =>
+      this.evaluator.answer(this.session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
+    );
+    candidate.validated = validate(after, this.original);
+    return candidate.score + candidate.validated.score;
+  }
+
+  /** Without tensors, where the classes separate no further under `profile`, the edit is none. */
+  private async apply<T>(edit: Edit, use: (edit?: RunTimeEdit) => Promise<T>): Promise<T> {
+    const direction = chooseDirection(this.activations, edit.layer);
+    const { rightFactor } = this.settings;
+    const { tensors } = planUpdate(this.activations, direction, this.factors, { ...edit, rightFactor });
+    if (tensors.length === 0) return use();
+    const adapter = this.session.loadAdapter(tensors);
+    try {
+      return await use({ adapter, scale: 1 });
+    } finally {
+      this.session.closeAdapter(adapter);
+    }
+  }
+}
+
+/** Direction layers on the middle blocks first, then the other blocks with the best layer; the best shape comes first. */
+async function bestShapes(trials: Trials, activations: Streams, settings: SearchSettings): Promise<Candidate[]> {
+  const { layers, ranges } = choices(activations, settings);
+  const { schedule } = settings;
+  const shapes: Candidate[] = [];
+  const inOrder = () => shapes.sort((a, b) => merit(b) - merit(a));
+  for (const layer of layers) shapes.push(await compare(trials, { layer, schedule, layers: ranges[0]! }, settings));
+  const { layer } = inOrder()[0]!;
+  for (const range of ranges.slice(1)) shapes.push(await compare(trials, { layer, schedule, layers: range }, settings));
+  return inOrder();
+}
+
+/** A shape at about the same drift as the others, so that what is compared is what it buys. */
+async function compare(trials: Trials, shape: Shape, settings: SearchSettings): Promise<Candidate> {
+  const { maxKl, strength, rightFactor } = settings;
+  const probe = await trials.screen({ ...shape, strength: strength ?? probes[rightFactor] }, rough);
+  const { kl } = probe.screening;
+  if (strength !== null || (kl >= compared.low * maxKl && kl <= compared.high * maxKl)) return probe;
+  const again = await trials.screen({ ...shape, strength: strengthFor([probe], compared.aim * maxKl) }, rough);
+  return merit(again) > merit(probe) ? again : probe;
+}
+
+/** Tries the strengths of a shape that should spend given shares of the bound. */
+async function refine(trials: Trials, shape: Candidate, { strength: given, maxKl }: SearchSettings): Promise<void> {
+  if (given !== null) {
+    await trials.screen(editOf(shape), fine);
+    return;
+  }
+  const tried: Candidate[] = [];
+  for (const share of spending) {
+    const strength = strengthFor(tried.length > 0 ? tried : [shape], share * maxKl);
+    if (tried.some((other) => within(apart, strength, other.strength))) continue;
+    tried.push(await trials.screen({ ...editOf(shape), strength }, fine));
+  }
+}
+
+function bestByFirstToken({ candidates }: Trials, { strength, maxKl }: SearchSettings): Candidate[] {
+  const best = candidates
+    .filter(({ withinBound, counts }) => counts === fine && (withinBound || strength !== null))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, finalists);
+  if (best.length > 0) return best;
+  const least = Math.min(...candidates.map((candidate) => candidate.screening.kl));
+  throw new RosiError(
+    'STRENGTH_NOT_FOUND',
+    `no edit stays within a KL of ${maxKl} nats on harmless prompts; the least tried has ${least.toFixed(3)}. Raise maxKl or give a strength`,
+    { maxKl, least },
+  );
+}
+
+async function chooseByAnswers(
+  trials: Trials,
+  best: readonly Candidate[],
+  { strength: given, maxKl }: SearchSettings,
+): Promise<Candidate> {
+  let [chosen, highest] = [best[0]!, await trials.answer(best[0]!)];
+  for (const candidate of best.slice(1)) {
+    const reached = await trials.answer(candidate);
+    if (reached > highest) [chosen, highest] = [candidate, reached];
+  }
+  if (given !== null) return chosen;
+  // First tokens ask for more strength than answers need: back as long as that is better.
+  for (let step = 0; step < mostStepsBack; ++step) {
+    const weaker = await trials.screen({ ...editOf(chosen), strength: rounded(chosen.strength / stepBack) }, fine);
+    const reached = await trials.answer(weaker);
+    if (reached <= highest) break;
+    [chosen, highest] = [weaker, reached];
+  }
+  const { original, candidates } = trials;
+  const doingNothing = screeningScore(original.screening, original.screening) + answerScore(original, original);
+  if (highest >= doingNothing + leastGain) return chosen;
+  const refused = shareOf(original, 'harmful');
+  throw new RosiError(
+    'STRENGTH_NOT_FOUND',
+    `none of the ${candidates.length} edits tried gains more refusals of harmful validation prompts than it costs on the others; ` +
+      `the model as it is refuses ${(100 * refused).toFixed(0)} % of them. ` +
+      (refused < hardlyAny
+        ? 'A model that hardly refuses has little to amplify: give a system prompt (option system), or take one that was aligned'
+        : 'Give more prompts or a higher maxKl'),
+    { maxKl, tried: candidates.length, refusedBefore: refused },
+  );
 }
 
 function screeningScore({ refusal }: Screening, baseline: Screening): number {
@@ -265,21 +316,6 @@ function choices(
           ]
         : [settings.layers],
   };
-}
-
-/** Without tensors, where the classes separate no further under `profile`, the edit is none. */
-async function withEdit<T>(
-  session: ModelSession,
-  tensors: RankOneFactors[],
-  use: (edit?: RunTimeEdit) => Promise<T>,
-): Promise<T> {
-  if (tensors.length === 0) return use();
-  const adapter = session.loadAdapter(tensors);
-  try {
-    return await use({ adapter, scale: 1 });
-  } finally {
-    native.closeHandle(adapter);
-  }
 }
 
 function take(prompts: Record<Role, string[]>, counts: Counts): Record<Role, string[]> {

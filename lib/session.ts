@@ -16,8 +16,6 @@ import { renderPrompt, type RenderedPrompt } from './template';
 import { oneLine } from './text';
 import { fastestThreads } from './threads';
 
-export { ticker, type CallOptions } from './stage';
-
 /** Rank-one updates that act while the model runs, at a scale. */
 export interface RunTimeEdit {
   adapter: AdapterHandle;
@@ -36,7 +34,7 @@ export interface Answers {
 export class ModelSession {
   /** What was encoded, for messages about it. */
   private readonly texts = new WeakMap<Int32Array, string>();
-  private readonly adapters: AdapterHandle[] = [];
+  private readonly adapters = new Set<AdapterHandle>();
 
   private constructor(
     readonly path: string,
@@ -65,7 +63,8 @@ export class ModelSession {
 
   /** What runs goes on to its end and keeps the model as long. */
   close(): void {
-    for (const handle of [...this.adapters.splice(0), this.handle]) native.closeHandle(handle);
+    for (const adapter of this.adapters) this.closeAdapter(adapter);
+    native.closeHandle(this.handle);
   }
 
   /** Tokens of a prompt in the model's own chat template, up to where the assistant's turn begins. */
@@ -99,14 +98,19 @@ export class ModelSession {
   }
 
   /**
-   * Lasts as long as the session.
+   * Lasts as long as the session, or until {@link closeAdapter}.
    *
    * @throws RosiError `OPTION_INVALID`, `ENGINE_FAILED`, `FILE_FAILED`: the engine reads it from a temporary file.
    */
   loadAdapter(factors: RankOneFactors[]): AdapterHandle {
     const adapter = native.loadAdapter(this.handle, factors);
-    this.adapters.push(adapter); // each keeps the model in memory
+    this.adapters.add(adapter); // each keeps the model in memory
     return adapter;
+  }
+
+  closeAdapter(adapter: AdapterHandle): void {
+    native.closeHandle(adapter);
+    this.adapters.delete(adapter);
   }
 
   /**

@@ -7,7 +7,7 @@ export interface CallOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Turns native ticks into progress of a stage. It never goes back: ticks may arrive late, even after completion. */
+/** Turns ticks into progress of a stage. It never goes back: a stage may count what several calls report from their start. */
 export function ticker(options: CallOptions, stage: string, total?: number, unit?: string, note?: string): Tick {
   let last = -1;
   return (done) => {

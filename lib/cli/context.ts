@@ -5,7 +5,7 @@ import type { HardenOptions } from '../options';
 import type { Inspection, VerifyResult } from '../native';
 import type { PromptSet, SplitPrompts } from '../prompts';
 import type { HardenReport } from '../report';
-import type { CallOptions } from '../session';
+import type { CallOptions } from '../stage';
 
 /** What the command needs of the library; a test gives its own. */
 export interface Library {
