@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { PromptSet, SplitPrompts } from '../../lib';
@@ -26,11 +25,4 @@ export function tinyPrompts(most = 48): SplitPrompts {
     return { harmful: role('harmful'), harmless: role('harmless'), borderline: role('borderline') };
   };
   return { fit: of('fit'), validation: of('validation'), test: of('test') };
-}
-
-/** A folder that is gone after the tests of the file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'rosi-test-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }

@@ -4,7 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { generate, harden } from '../../lib';
-import { temporaryFolder, tinyChat, tinyPrompts } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
+import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 
 const folder = temporaryFolder();
 const whole = readFileSync(tinyChat);

@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { generate, harden, inspect, verifyUpdate, type HardenReport } from '../../lib';
-import { temporaryFolder, tinyChat, tinyChatUncensored, tinyPrompts } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
+import { tinyChat, tinyChatUncensored, tinyPrompts } from '../helpers/tiny-chat';
 
 const folder = temporaryFolder();
 const fast = { threads: 1, seed: 1 } as const;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { inChild } from '../helpers/in-child';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 import { tinyModel, type TinyModelOptions } from '../helpers/tiny-model';
 
 const folder = temporaryFolder();

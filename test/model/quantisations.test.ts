@@ -2,7 +2,8 @@ import { join } from 'node:path';
 
 import { Evaluator, harden, inspect, ModelSession } from '../../lib';
 import { kernels } from '../helpers/kernels';
-import { temporaryFolder, tinyChat, tinyPrompts } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
+import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 
 const folder = temporaryFolder();
 const prompts = tinyPrompts(32);

@@ -12,7 +12,7 @@ import {
   type HardenReport,
   type PromptSet,
 } from '../../lib';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 
 // ROSI_TEST_MODEL: GGUF files, separated by colons. ROSI_TEST_DATA: a folder with refusal_direction/*.json, the public
 // sets of arXiv:2406.11717; without it the built-in prompts are used.

@@ -5,7 +5,8 @@ import { cpuUsage } from 'node:process';
 import { captureActivations, findWriters, generate, inspect, ModelSession, type Progress } from '../../lib';
 import { native, runTask, type SessionHandle } from '../../lib/native';
 import { inChild } from '../helpers/in-child';
-import { temporaryFolder, tinyChat, tinyPrompts } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
+import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 import { readGguf } from '../helpers/tiny-gguf';
 import { tinyModel } from '../helpers/tiny-model';
 

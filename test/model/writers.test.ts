@@ -71,7 +71,7 @@ describe('writers of the tiny chat model', () => {
   });
 });
 
-// /work/shared/archs/make.sh, or the engine's test-llama-archs --out, fills such a folder.
+// The engine's own test program fills such a folder: test-llama-archs --out FOLDER.
 const folder = process.env.ROSI_TEST_ARCHS;
 if (folder === undefined) {
   console.log('writers of every architecture: skipped, ROSI_TEST_ARCHS names no folder of GGUF files');

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child, clean, writeSlowModel } from '../helpers/child';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 
 const folder = temporaryFolder();
 const source = writeSlowModel(join(folder, 'source.gguf'));

@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child, timeToEnd } from '../helpers/child';
-import { temporaryFolder, tinyChat } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
+import { tinyChat } from '../helpers/tiny-chat';
 
 const command = join(__dirname, '..', '..', 'dist', 'cli.js');
 const folder = temporaryFolder();

@@ -3,16 +3,14 @@ import { join } from 'node:path';
 
 import { verifyUpdate } from '../../lib';
 import { Child, clean, writeSlowModel } from '../helpers/child';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { folderPerTest, temporaryFolder } from '../helpers/temporary';
 
-const root = temporaryFolder();
-const source = writeSlowModel(join(root, 'source.gguf'), 3);
+const source = writeSlowModel(join(temporaryFolder(), 'source.gguf'), 3);
+const ownFolder = folderPerTest();
 let folder: string;
 let output: string;
-let n = 0;
 beforeEach(() => {
-  folder = join(root, String(n++));
-  mkdirSync(folder);
+  folder = ownFolder();
   output = join(folder, 'output.gguf');
 });
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child, clean, timeToEnd, writeSlowModel } from '../helpers/child';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 
 const folder = temporaryFolder();
 const source = writeSlowModel(join(folder, 'source.gguf'));

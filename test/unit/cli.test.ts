@@ -1,20 +1,14 @@
-import { EventEmitter } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
 
 import type { Library } from '../../lib/cli/context';
-import { tolerateClosedPipes } from '../../lib/cli/pipes';
-import { ProgressLine } from '../../lib/cli/progress-line';
-import { run } from '../../lib/cli/run';
 import { exitCodes, RosiError, type RosiErrorCode } from '../../lib/errors';
 import type { HardenOptions } from '../../lib/options';
-import type { Progress } from '../../lib/progress';
+import { finished, inspection, library, rosi } from '../helpers/command';
 import { sampleReport } from '../helpers/report';
+import { temporaryFolder } from '../helpers/temporary';
 
-const folder = mkdtempSync(join(tmpdir(), 'rosi-cli-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 function file(name: string, content: string): string {
   writeFileSync(at(name), content);
@@ -28,92 +22,6 @@ function folderNamed(name: string): string {
 function link(target: string, name: string): string {
   symlinkSync(at(target), at(name));
   return at(name);
-}
-
-const inspection = {
-  version: 3,
-  alignment: 32,
-  fileBytes: 4_700_000,
-  dataOffset: 4096,
-  metadata: {
-    'general.architecture': 'llama',
-    'general.name': 'tiny \u001b[2J',
-    'llama.block_count': 1,
-    'tokenizer.chat_template': 'x',
-  },
-  tensors: [
-    { name: 'blk.0.attn_output.weight', type: 'Q8_0', shape: [64, 64], offset: 0, bytes: 4352, canUpdate: true },
-    { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704, canUpdate: true },
-    { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800, canUpdate: true },
-  ],
-};
-const verified = {
-  ok: true,
-  checksumOk: true,
-  sourceMatches: true,
-  tensors: [{ name: 't', sha256Ok: true, changedBytes: 5 }],
-  unplannedDifferences: [],
-};
-
-interface Call {
-  name: string;
-  args: unknown[];
-}
-
-/** A library that does nothing, and notes how it was called. */
-function library(changes: Partial<Library> = {}): Library & { calls: Call[] } {
-  const calls: Call[] = [];
-  const noting =
-    <T>(name: string, result: T) =>
-    (...args: unknown[]) => {
-      calls.push({ name, args });
-      return Promise.resolve(result);
-    };
-  return {
-    calls,
-    version: '1.2.3',
-    harden: noting('harden', sampleReport()),
-    inspect: noting('inspect', inspection),
-    verifyUpdate: noting('verifyUpdate', verified),
-    generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
-    ...changes,
-  };
-}
-
-class Sink extends PassThrough {
-  isTTY = false;
-  columns = 100;
-  get text(): string {
-    return this.chunks.join('');
-  }
-  private readonly chunks: string[] = [];
-  constructor() {
-    super();
-    this.on('data', (chunk: Buffer) => this.chunks.push(chunk.toString('utf8')));
-  }
-}
-
-async function rosi(argv: string[], lib: Library = library(), terminal = false, stdin = '') {
-  const [stdout, stderr, signals] = [new Sink(), new Sink(), new EventEmitter()];
-  stdout.isTTY = stderr.isTTY = terminal;
-  const exits: number[] = [];
-  const streams = {
-    stdin: Readable.from([Buffer.from(stdin)]),
-    stdout,
-    stderr,
-    signals,
-    exit: (code: number) => void exits.push(code),
-  };
-  const running = run(argv, lib, streams);
-  return { running, stdout, stderr, signals, exits, status: () => running };
-}
-
-async function finished(argv: string[], lib: Library = library(), terminal = false, stdin = '') {
-  const { running, stdout, stderr, exits, signals } = await rosi(argv, lib, terminal, stdin);
-  const status = await running;
-  await new Promise(setImmediate);
-  expect(signals.eventNames()).toEqual([]);
-  return { status, out: stdout.text, err: stderr.text, exits };
 }
 
 describe('rosi harden', () => {
@@ -190,7 +98,9 @@ describe('rosi harden', () => {
     expect(lib.calls).toEqual([]);
     expect((await finished([...args, '--overwrite'])).status).toBe(0);
   });
-  (process.getuid?.() === 0 ? test.skip : test)(
+  const isSuperuser = process.getuid?.() === 0;
+  if (isSuperuser) process.stderr.write('reports that may not be written: skipped, a superuser may write anywhere\n');
+  (isSuperuser ? test.skip : test)(
     'refuses a report that may not be written (a superuser may, and skips)',
     async () => {
       const shut = folderNamed('shut');
@@ -493,108 +403,5 @@ describe('stopping', () => {
     const { signals, running } = await begun(lib);
     signals.emit('SIGINT');
     expect(await running).toBe(0);
-  });
-});
-
-describe('ProgressLine', () => {
-  const ticks: Progress[] = [
-    { stage: 'load', done: 0 },
-    { stage: 'load', done: 1 },
-    { stage: 'capture', done: 0.25, total: 200, unit: 'prompts' },
-    { stage: 'capture', done: 0.5, total: 200, unit: 'prompts', note: 'layer\n4' },
-    { stage: 'update', done: 0.1, total: 5e8, unit: 'bytes' },
-  ];
-  function show(stderr: Sink, quiet = false, list = ticks, step = 10_000): string {
-    let clock = 0;
-    const line = new ProgressLine(stderr, quiet, () => clock);
-    for (const tick of list) {
-      line.show(tick);
-      clock += step;
-    }
-    line.end();
-    line.end();
-    return stderr.text;
-  }
-
-  test('is one plain line a stage without a terminal', () => {
-    expect(show(new Sink())).toBe('load\ncapture 200 prompts\nupdate 500 MB\n');
-  });
-  test('says now and then that a long stage lives', () => {
-    const long = Array.from({ length: 5 }, (_, i) => ({
-      stage: 'search',
-      done: i / 10,
-      total: 100,
-      unit: 'prompts',
-      note: 'layer 4',
-    }));
-    expect(show(new Sink(), false, long)).toBe(
-      'search 100 prompts\n  search 30 %  1.0 prompts/s  1 min 10 s left  layer 4\n',
-    );
-  });
-  test('counts rate and time left of the present round', () => {
-    const rounds = [0, 0.5, 0.9, 0, 0.5].map((done, i) => ({
-      stage: 's',
-      done,
-      total: 10,
-      unit: 'prompts',
-      note: i < 3 ? 'a' : 'b',
-    }));
-    expect(show(new Sink(), false, rounds, 16_000)).toBe(
-      's 10 prompts\n  s 90 %  0.28 prompts/s  3.6 s left  a\n  s 50 %  0.31 prompts/s  16 s left  b\n',
-    );
-  });
-  test('knows one from many', () => {
-    expect(show(new Sink(), false, [{ stage: 'generate', done: 0, total: 1, unit: 'prompts' }])).toBe(
-      'generate 1 prompt\n',
-    );
-  });
-  test('says nothing when quiet', () => {
-    expect(show(new Sink(), true)).toBe('');
-  });
-  test('is a bar with rate and time left on a terminal, and gives the cursor back', () => {
-    const stderr = new Sink();
-    stderr.isTTY = true;
-    const text = show(stderr);
-    expect(text).toMatch(/capture {2}#+\.+ {2}50 %/u);
-    expect(text).toMatch(/load {2}20 s\n/u);
-    expect(text).toMatch(/update {2}10 s\n$/u);
-    expect(text.lastIndexOf('\u001b[?25h')).toBeGreaterThan(text.lastIndexOf('\u001b[?25l'));
-  });
-  test('is plain on a dumb terminal', () => {
-    const [stderr, term] = [new Sink(), process.env['TERM']];
-    stderr.isTTY = true;
-    process.env['TERM'] = 'dumb';
-    try {
-      expect(show(stderr)).toBe('load\ncapture 200 prompts\nupdate 500 MB\n');
-    } finally {
-      process.env['TERM'] = term;
-    }
-  });
-});
-
-describe('a reader that goes away', () => {
-  function pipes() {
-    const [stdout, stderr] = [new EventEmitter(), new EventEmitter()];
-    const exits: number[] = [];
-    tolerateClosedPipes(stdout, stderr, (code) => exits.push(code));
-    return { stdout, stderr, exits };
-  }
-  const closed = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
-  const failed = Object.assign(new Error('write EIO'), { code: 'EIO' });
-
-  test('ends the command when it read the results', () => {
-    const { stdout, exits } = pipes();
-    stdout.emit('error', closed);
-    expect(exits).toEqual([0]);
-  });
-  test('does not when it read messages alone', () => {
-    const { stderr, exits } = pipes();
-    stderr.emit('error', closed); // throws without a listener
-    expect(exits).toEqual([]);
-  });
-  test.each(['stdout', 'stderr'] as const)('is not a %s that failed', (name) => {
-    const { exits, ...streams } = pipes();
-    streams[name].emit('error', failed);
-    expect(exits).toEqual([1]);
   });
 });

@@ -7,7 +7,7 @@ import { native } from '../../lib/native';
 import type { UpdatePlan } from '../../lib/plan';
 import { applyUpdate, draftUpdate, type UpdateDraft } from '../../lib/update';
 import { verifyUpdate } from '../../lib/verify';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { folderPerTest } from '../helpers/temporary';
 import { tinyGguf } from '../helpers/tiny-gguf';
 
 const [nIn, nOut] = [96, 5];
@@ -15,14 +15,12 @@ const plan: UpdatePlan = {
   edit: { layer: 0, schedule: 'equal', layers: [0, 0], strength: 1, rightFactor: 'gated' },
   tensors: [{ name: 'w', left: new Float32Array(nOut).fill(0.5), right: new Float32Array(nIn).fill(0.25) }],
 };
-const root = temporaryFolder();
+const ownFolder = folderPerTest();
 let folder: string;
 let source: string;
 let output: string;
-let n = 0;
 beforeEach(() => {
-  folder = join(root, String(n++));
-  mkdirSync(folder);
+  folder = ownFolder();
   source = tinyGguf({ tensors: [{ name: 'w', type: 'Q8_0', shape: [nIn, nOut] }] }).write(join(folder, 'source.gguf'));
   output = join(folder, 'output.gguf');
 });

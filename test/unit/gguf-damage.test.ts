@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { native, runTask } from '../../lib/native';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 import { randomBytes, tinyGguf, type TinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 
 const folder = temporaryFolder();

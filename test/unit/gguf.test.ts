@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { native, runTask } from '../../lib/native';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 import {
   blockWeights,
   floats,

@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { readPrompts, readPromptSet } from '../../lib/prompt-files';
+import { temporaryFolder } from '../helpers/temporary';
 
-const folder = mkdtempSync(join(tmpdir(), 'rosi-prompts-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 let files = 0;
 function file(extension: string, content: string | Uint8Array): string {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { native, runTask } from '../../lib/native';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 import { tinyGguf } from '../helpers/tiny-gguf';
 
 const folder = temporaryFolder();

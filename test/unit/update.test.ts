@@ -3,27 +3,24 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { native, type NativeUpdateRequest, type RankOneFactors, runTask } from '../../lib/native';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { folderPerTest, temporaryFolder } from '../helpers/temporary';
 import { floats, randomBytes, readGguf, tinyGguf, type TinyOptions, type TypeName } from '../helpers/tiny-gguf';
 
-const root = temporaryFolder();
+const ownFolder = folderPerTest();
 let folder: string;
 let source: string;
 let output: string;
-let n = 0;
 beforeEach(() => {
-  folder = join(root, String(n++));
-  mkdirSync(folder);
+  folder = ownFolder();
   source = join(folder, 'source.gguf');
   output = join(folder, 'output.gguf');
 });
@@ -322,7 +319,7 @@ describe('the output', () => {
 
   test.each([
     ['by its name', () => (output = source)],
-    ['by another path', () => (output = join(folder, '..', String(n - 1), 'source.gguf'))],
+    ['by another path', () => (output = join(folder, '..', basename(folder), 'source.gguf'))],
     ['by a symbolic link', () => symlinkSync(source, output)],
     ['by a hard link', () => linkSync(source, output)],
   ])('is never the source, %s', async (_, lead) => {
@@ -364,7 +361,7 @@ describe('the output', () => {
 
 describe('a stopped update leaves nothing behind', () => {
   const names = ['w0', 'w1', 'w2', 'w3'];
-  const big = join(root, 'big.gguf');
+  const big = join(temporaryFolder(), 'big.gguf');
   beforeAll(() => {
     const one = tinyGguf({ tensors: [{ name: 'w', type: 'Q4_K', shape: [4096, 128] }] });
     const bytes = Buffer.concat(Array(4).fill(one.bytes.subarray(one.place('data'))));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { native, runTask, type VerifyResult } from '../../lib/native';
 import { kernels } from '../helpers/kernels';
-import { temporaryFolder } from '../helpers/tiny-chat';
+import { temporaryFolder } from '../helpers/temporary';
 import { randomBytes, readGguf, tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 
 const folder = temporaryFolder();

@@ -1,0 +1,93 @@
+// The `rosi` command with a library that does nothing, and streams that keep what is written to them.
+import { EventEmitter } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
+
+import type { Library } from '../../lib/cli/context';
+import { run } from '../../lib/cli/run';
+import { sampleReport } from './report';
+
+export const inspection = {
+  version: 3,
+  alignment: 32,
+  fileBytes: 4_700_000,
+  dataOffset: 4096,
+  metadata: {
+    'general.architecture': 'llama',
+    'general.name': 'tiny \u001b[2J',
+    'llama.block_count': 1,
+    'tokenizer.chat_template': 'x',
+  },
+  tensors: [
+    { name: 'blk.0.attn_output.weight', type: 'Q8_0', shape: [64, 64], offset: 0, bytes: 4352, canUpdate: true },
+    { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704, canUpdate: true },
+    { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800, canUpdate: true },
+  ],
+};
+const verified = {
+  ok: true,
+  checksumOk: true,
+  sourceMatches: true,
+  tensors: [{ name: 't', sha256Ok: true, changedBytes: 5 }],
+  unplannedDifferences: [],
+};
+
+export interface Call {
+  name: string;
+  args: unknown[];
+}
+
+/** A library that does nothing, and notes how it was called. */
+export function library(changes: Partial<Library> = {}): Library & { calls: Call[] } {
+  const calls: Call[] = [];
+  const noting =
+    <T>(name: string, result: T) =>
+    (...args: unknown[]) => {
+      calls.push({ name, args });
+      return Promise.resolve(result);
+    };
+  return {
+    calls,
+    version: '1.2.3',
+    harden: noting('harden', sampleReport()),
+    inspect: noting('inspect', inspection),
+    verifyUpdate: noting('verifyUpdate', verified),
+    generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
+    ...changes,
+  };
+}
+
+export class Sink extends PassThrough {
+  isTTY = false;
+  columns = 100;
+  get text(): string {
+    return this.chunks.join('');
+  }
+  private readonly chunks: string[] = [];
+  constructor() {
+    super();
+    this.on('data', (chunk: Buffer) => this.chunks.push(chunk.toString('utf8')));
+  }
+}
+
+export async function rosi(argv: string[], lib: Library = library(), terminal = false, stdin = '') {
+  const [stdout, stderr, signals] = [new Sink(), new Sink(), new EventEmitter()];
+  stdout.isTTY = stderr.isTTY = terminal;
+  const exits: number[] = [];
+  const streams = {
+    stdin: Readable.from([Buffer.from(stdin)]),
+    stdout,
+    stderr,
+    signals,
+    exit: (code: number) => void exits.push(code),
+  };
+  const running = run(argv, lib, streams);
+  return { running, stdout, stderr, signals, exits, status: () => running };
+}
+
+export async function finished(argv: string[], lib: Library = library(), terminal = false, stdin = '') {
+  const { running, stdout, stderr, exits, signals } = await rosi(argv, lib, terminal, stdin);
+  const status = await running;
+  await new Promise(setImmediate);
+  expect(signals.eventNames()).toEqual([]);
+  return { status, out: stdout.text, err: stderr.text, exits };
+}
