@@ -1,6 +1,6 @@
 // What is understood of each architecture: writes docs/architectures.md from folders of small GGUF files, one folder a
 // seed, with the same names in each.   node scripts/architectures.mjs FOLDER... [--only REGEX] [--print] [--seconds 60]
-//   for seed in 1 2; do SEED=$seed bash make.sh ~/archs-$seed; done     (make.sh: the engine's test-llama-archs --out)
+//   for seed in 1 2; do test-llama-archs --out ~/archs-$seed --seed $seed; done     (the engine's own test program)
 import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
