@@ -32,7 +32,6 @@ export async function buildAddon({ cuda = false, portable = false, debug = false
       ROSI_OUTPUT_FOLDER: target,
       ROSI_CUDA: cuda ? 'ON' : 'OFF',
       ROSI_PORTABLE: portable ? 'ON' : 'OFF',
-      ROSI_VERSION: require('../package.json').version,
     };
     configure(out, config, options);
     const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());

@@ -78,4 +78,10 @@ Napi::Int32Array to_js(Napi::Env env, const engine::Tokens& tokens) {
   return array;
 }
 
+Napi::Array to_js(Napi::Env env, const std::vector<std::string>& texts) {
+  Napi::Array js = Napi::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < js.Length(); ++i) js[i] = texts[i];
+  return js;
+}
+
 }  // namespace rosi::bindings

@@ -19,5 +19,6 @@ Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values);
 /// The values themselves, without a copy: a capture of a large model is a gigabyte or two.
 Napi::Float32Array hand_over(Napi::Env env, std::vector<float>&& values);
 Napi::Int32Array to_js(Napi::Env env, const engine::Tokens& tokens);
+Napi::Array to_js(Napi::Env env, const std::vector<std::string>& texts);
 
 }  // namespace rosi::bindings

@@ -148,9 +148,7 @@ Napi::Value session_info(const Napi::CallbackInfo& info) {
   js.Set("bosText", model.bos_text);
   js.Set("eosText", model.eos_text);
   js.Set("addsBos", model.adds_bos);
-  Napi::Array control = Napi::Array::New(info.Env(), model.control_texts.size());
-  for (std::uint32_t i = 0; i < model.control_texts.size(); ++i) control[i] = model.control_texts[i];
-  js.Set("controlTokens", control);
+  js.Set("controlTokens", to_js(info.Env(), model.control_texts));
   return js;
 }
 

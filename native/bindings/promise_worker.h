@@ -76,13 +76,18 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   return PromiseWorker::start(std::make_unique<Worker>(info));
 }
 
-/// A synchronous export whose core::Error arrives as a JavaScript error with its code.
+/// A synchronous export whose core::Error arrives as a JavaScript error with its code, and any other exception, a bug,
+/// without one.
 template <Napi::Value (*call)(const Napi::CallbackInfo&)>
 Napi::Value checked(const Napi::CallbackInfo& info) {
   try {
     return call(info);
   } catch (const core::Error& error) {
     throw to_js_error(info.Env(), error);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(info.Env(), error.what());
   }
 }
 

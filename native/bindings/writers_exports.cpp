@@ -44,7 +44,7 @@ Napi::Object to_js(Napi::Env env, const engine::Writer& writer) {
   js.Set("class", engine::to_string(writer.writer_class));
   js.Set("why", writer.why);
   js.Set("factor", number(env, writer.factor));
-  js.Set("gains", to_list(env, writer.gains, [&](const std::string& name) { return Napi::String::New(env, name); }));
+  js.Set("gains", bindings::to_js(env, writer.gains));
   js.Set("expertScale", writer.expert_scale.empty() ? env.Null() : Napi::String::New(env, writer.expert_scale));
   js.Set("path", to_list(env, writer.path, [&](const engine::Step& step) { return to_js(env, step); }));
   js.Set("uses", writer.uses);
@@ -93,8 +93,7 @@ Napi::Value to_js(Napi::Env env, const engine::WriterReport& report) {
            item.Set("node", step.node);
            return item;
          }));
-  js.Set("lookups",
-         to_list(env, report.lookups, [&](const std::string& name) { return Napi::String::New(env, name); }));
+  js.Set("lookups", bindings::to_js(env, report.lookups));
   js.Set("end", report.end);
   return js;
 }
