@@ -2,6 +2,7 @@ export { harden } from './harden';
 export { captureActivations, type Activations, type Streams } from './capture';
 export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';
+export { pushesOf, type Push } from './push';
 export { searchEdit, type Candidate, type SearchResult, type SearchSettings } from './search';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, type UpdateOptions } from './update';
@@ -11,7 +12,7 @@ export { generate, type GenerateOptions } from './generate';
 export { inspect } from './inspect';
 export { ModelSession, type RunTimeEdit } from './session';
 export type { CallOptions } from './stage';
-export { findWriters, type Writer } from './writers';
+export { findWriters, findWritersInFile, type ModelWriters, type Writer } from './writers';
 export {
   builtInPrompts,
   hashPrompts,
