@@ -9,6 +9,8 @@ export { applyUpdate, type UpdateOptions } from './update';
 export { verifyUpdate } from './verify';
 export { Evaluator, type Behaviour } from './evaluate';
 export { generate, type GenerateOptions } from './generate';
+export { revert, type RevertOptions } from './undo/revert';
+export { writeUndo, type UndoOptions } from './undo/write-undo';
 export { inspect } from './inspect';
 export { ModelSession, type RunTimeEdit } from './session';
 export type { CallOptions } from './stage';

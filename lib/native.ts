@@ -132,6 +132,7 @@ export interface Inspection {
     name: string;
     type: string;
     shape: number[];
+    /** From the start of the file. */
     offset: number;
     bytes: number;
     canUpdate: boolean;

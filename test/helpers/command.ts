@@ -93,6 +93,7 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     inspect: noting('inspect', inspection),
     findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),
+    revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000 }),
     generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
     ...changes,
   };
