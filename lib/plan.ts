@@ -1,7 +1,7 @@
 import type { Streams } from './capture';
 import { separationProfile, type Direction } from './direction';
 import type { WriterFactor } from './factors';
-import type { RankOneFactors } from './native';
+import type { PlannedTensor } from './native';
 import type { RightFactor, Schedule } from './options';
 
 /** Where the push goes and how strong it is: everything that decides an edit, given activations and right factors. */
@@ -18,8 +18,8 @@ export interface Edit {
 /** What is to be added to which tensors. */
 export interface UpdatePlan {
   edit: Edit & { rightFactor: RightFactor };
-  /** W += left * rightᵀ for each; left [nOut], right [nIn]. */
-  tensors: RankOneFactors[];
+  /** W += left * rightᵀ for each; left [nOut], right [nIn]; of a stack of experts one of each for every expert. */
+  tensors: PlannedTensor[];
 }
 
 /**
