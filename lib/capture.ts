@@ -8,10 +8,13 @@ export interface Rows {
   count: number;
   width: number;
   data: Float32Array;
+  /** [count]: the expert that each row went to. */
+  experts?: Int32Array;
 }
 
 /** What the stream holds while the fitting prompts run. */
 export interface Streams {
+  /** Of how many blocks. */
   nLayer: number;
   dModel: number;
   /** Residual stream after each block at the last prompt token: [prompts, nLayer, dModel]. */
@@ -20,7 +23,10 @@ export interface Streams {
 
 /** What the writers and the stream hold. The inputs are hundreds of MB of a large model: drop them when used. */
 export interface Activations extends Streams {
-  /** Inputs of each writer: at the last token of each prompt of a role, and at sampled other positions. */
+  /**
+   * Inputs of each writer: at the last token of each prompt of a role, and at sampled other positions. Of an expert
+   * tensor one row for each expert in use there.
+   */
   inputs: Map<string, Record<Role | 'positions', Rows>>;
 }
 
@@ -53,31 +59,27 @@ export async function captureActivations(
       return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));
     }),
   );
-  const names = writers.map((writer) => writer.name);
-  const { nLayer, dModel, streams, inputs } = await session.capture(tokens, {
+  const nLayer = options.nLayer ?? (await session.depth());
+  const { dModel, streams, inputs } = await session.capture(tokens, {
     streams: true,
-    nLayer: options.nLayer,
-    writers: names,
+    nLayer,
+    writers: writers.map((writer) => writer.name),
     positions,
   });
-  const slice = (data: Float32Array, width: number, first: number, count: number): Rows => ({
-    count,
-    width,
-    data: data.subarray(first * width, (first + count) * width),
-  });
-  const byRole = (data: Float32Array, width: number) =>
+  const byRole = (rows: Rows, each = 1) =>
     Object.fromEntries(
-      roles.map((role) => [role, slice(data, width, offset(prompts, role), prompts[role].length)]),
+      roles.map((role) => [role, slice(rows, each * offset(prompts, role), each * prompts[role].length)]),
     ) as Record<Role, Rows>;
   const activations: Activations = {
     nLayer,
     dModel,
-    streams: byRole(streams, nLayer * dModel),
+    streams: byRole(rowsOf(streams, nLayer * dModel)),
     inputs: new Map(
-      inputs.map(({ writer, dIn, rows }) => [
-        writer,
-        { ...byRole(rows, dIn), positions: slice(rows, dIn, tokens.length, rows.length / dIn - tokens.length) },
-      ]),
+      inputs.map(({ writer, dIn, nUsed, rows: data, experts }) => {
+        const rows = rowsOf(data, dIn, experts);
+        const atLast = nUsed * tokens.length;
+        return [writer, { ...byRole(rows, nUsed), positions: slice(rows, atLast, rows.count - atLast) }];
+      }),
     ),
   };
   if (options.system !== undefined) {
@@ -86,8 +88,9 @@ export async function captureActivations(
     );
     const again = await session.capture(prompted, { streams: true, nLayer, writers: [] }, 'capture with system prompt');
     const nHarmful = prompts.harmful.length;
-    activations.streams.harmful = slice(again.streams, nLayer * dModel, 0, nHarmful);
-    activations.streams.harmless = slice(again.streams, nLayer * dModel, nHarmful, prompts.harmless.length);
+    const rows = rowsOf(again.streams, nLayer * dModel);
+    activations.streams.harmful = slice(rows, 0, nHarmful);
+    activations.streams.harmless = slice(rows, nHarmful, prompts.harmless.length);
   }
   return activations;
 }
@@ -95,6 +98,15 @@ export async function captureActivations(
 function offset(prompts: Record<Role, string[]>, role: Role): number {
   if (role === 'harmful') return 0;
   return prompts.harmful.length + (role === 'borderline' ? prompts.harmless.length : 0);
+}
+
+function rowsOf(data: Float32Array, width: number, experts?: Int32Array | null): Rows {
+  return { count: width === 0 ? 0 : data.length / width, width, data, ...(experts && { experts }) };
+}
+
+function slice({ width, data, experts }: Rows, first: number, count: number): Rows {
+  const part = data.subarray(first * width, (first + count) * width);
+  return { count, width, data: part, ...(experts && { experts: experts.subarray(first, first + count) }) };
 }
 
 /** Mean of rows, summed in float64; `from` and `width` choose columns. */

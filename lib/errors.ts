@@ -13,7 +13,8 @@ export type RosiErrorCode =
   | 'RECORD_MISSING'
   | 'STRENGTH_NOT_FOUND'
   | 'TEMPLATE_FAILED'
-  | 'TENSOR_UNSUPPORTED';
+  | 'TENSOR_UNSUPPORTED'
+  | 'UNDO_INVALID';
 
 /** Exit status of the `rosi` command for each error; docs/cli.md has the table for people. */
 export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
@@ -30,6 +31,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   ENGINE_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,
   RECORD_MISSING: 9, // the status of verify when a file does not verify
+  UNDO_INVALID: 9,
   ABORTED: 130, // 128 + SIGINT, what a shell shows for a program stopped by Ctrl-C
 };
 

@@ -8,12 +8,25 @@ import type { Writer } from './writers';
 /** A writer's right factor. */
 export interface WriterFactor {
   writer: Writer;
-  /** [nIn]; `mean` inputs of harmful prompts give right . mean = 1, except for the mean-row factors. */
+  /** [nExperts, nIn]; `mean` inputs of harmful prompts give right . mean = 1, except for the mean-row factors. */
   right: Float32Array;
+  /** Experts that too few harmful prompts reach: they have one factor, from the inputs of all experts. */
+  sharing: number[];
 }
 
+/** What is solved for one matrix, or for one expert's. */
+interface Inputs {
+  harmful: Rows;
+  kept: Rows;
+}
+
+type FactorOptions = CallOptions & { rightFactor: RightFactor; rho: number; threads: number };
+
+// Below this an expert's mean input is that of a few prompts' words.
+const fewestOfExpert = 8;
+
 /**
- * The right factor of every writer.
+ * The right factor of every writer, for an expert tensor one of each expert.
  *
  * - `gated`: r = (C + lambda I)^-1 m / (mᵀ (C + lambda I)^-1 m), m the mean harmful input at the last token, C the
  *   second moment of the inputs to keep (harmless and borderline last tokens, sampled positions),
@@ -25,53 +38,81 @@ export async function rightFactorsOf(
   model: string,
   activations: Activations,
   writers: readonly Writer[],
-  options: CallOptions & { rightFactor: RightFactor; rho: number; threads: number },
+  options: FactorOptions,
 ): Promise<WriterFactor[]> {
-  const { rightFactor, rho, threads, signal } = options;
+  const { rightFactor, signal } = options;
   const tick = ticker(options, 'factors', writers.length, 'tensors');
+  const names = writers.map((writer) => writer.name);
   const rows = rightFactor.startsWith('mean-row')
-    ? await runTask(
-        () =>
-          native.meanRows(
-            model,
-            writers.map((writer) => writer.name),
-            tick,
-          ),
-        signal,
-      )
+    ? await runTask(() => native.meanRows(model, names, tick), signal)
     : undefined;
   const factors: WriterFactor[] = [];
   for (const [i, writer] of writers.entries()) {
-    const inputs = activations.inputs.get(writer.name)!;
-    const mean = Float32Array.from(meanOf(inputs.harmful));
-    let right: Float32Array;
-    if (rows !== undefined) {
-      right = rows[i]!;
-      if (rightFactor === 'mean-row-signed' && dot(right, mean) < 0) right = right.map((value) => -value);
-    } else if (rightFactor === 'mean-input') {
-      const norm = dot(mean, mean);
-      right = mean.map((value) => value / norm);
-    } else {
-      const kept = concatenate([inputs.harmless, inputs.borderline, inputs.positions]);
-      right = await runTask(
-        () => native.gatedFactor({ kept: kept.data, keptCount: kept.count, mean, rho, threads }),
-        signal,
-      );
-    }
-    factors.push({ writer, right });
+    const { harmless, borderline, positions, harmful } = activations.inputs.get(writer.name)!;
+    const all = { harmful, kept: concatenate([harmless, borderline, positions]) };
+    const meanRow = (expert: number) => rows?.[i]?.subarray(expert * writer.nIn, (expert + 1) * writer.nIn);
+    factors.push(await factorOf(writer, all, meanRow, options));
     tick((i + 1) / writers.length);
   }
   return factors;
+}
+
+async function factorOf(
+  writer: Writer,
+  all: Inputs,
+  meanRow: (expert: number) => Float32Array | undefined,
+  options: FactorOptions,
+): Promise<WriterFactor> {
+  if (all.harmful.experts === undefined) return { writer, right: await solve(all, meanRow(0), options), sharing: [] };
+  const right = new Float32Array(writer.nExperts * writer.nIn);
+  const sharing: number[] = [];
+  let shared: Float32Array | undefined;
+  for (let expert = 0; expert < writer.nExperts; ++expert) {
+    const own = { harmful: rowsOfExpert(all.harmful, expert), kept: rowsOfExpert(all.kept, expert) };
+    const enough = own.harmful.count >= fewestOfExpert;
+    if (!enough) sharing.push(expert);
+    const inputs = enough ? own : all;
+    const ofExpert = meanRow(expert);
+    if (ofExpert === undefined && !enough) shared ??= await solve(all, undefined, options);
+    right.set((!enough && shared) || (await solve(inputs, ofExpert, options)), expert * writer.nIn);
+  }
+  return { writer, right, sharing };
+}
+
+async function solve(
+  { harmful, kept }: Inputs,
+  meanRow: Float32Array | undefined,
+  { rightFactor, rho, threads, signal }: FactorOptions,
+): Promise<Float32Array> {
+  const mean = Float32Array.from(meanOf(harmful));
+  if (meanRow !== undefined) {
+    const turned = rightFactor === 'mean-row-signed' && dot(meanRow, mean) < 0;
+    return turned ? meanRow.map((value) => -value) : meanRow;
+  }
+  if (rightFactor === 'mean-input') {
+    const norm = dot(mean, mean);
+    return mean.map((value) => value / norm);
+  }
+  return runTask(() => native.gatedFactor({ kept: kept.data, keptCount: kept.count, mean, rho, threads }), signal);
+}
+
+function rowsOfExpert({ width, data, experts }: Rows, expert: number): Rows {
+  const which = Array.from(experts!.keys()).filter((row) => experts![row] === expert);
+  const chosen = new Float32Array(which.length * width);
+  for (const [i, row] of which.entries()) chosen.set(data.subarray(row * width, (row + 1) * width), i * width);
+  return { count: which.length, width, data: chosen };
 }
 
 function concatenate(parts: Rows[]): Rows {
   const count = parts.reduce((sum, part) => sum + part.count, 0);
   const width = parts[0]!.width;
   const data = new Float32Array(count * width);
-  let at = 0;
+  const experts = parts.every((part) => part.experts !== undefined) ? new Int32Array(count) : undefined;
+  let row = 0;
   for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
+    data.set(part.data, row * width);
+    if (experts && part.experts) experts.set(part.experts, row);
+    row += part.count;
   }
-  return { count, width, data };
+  return { count, width, data, ...(experts && { experts }) };
 }

@@ -3,18 +3,19 @@ import { StageClock } from './clock';
 import { chooseDirection, type Direction } from './direction';
 import { RosiError } from './errors';
 import { Evaluator } from './evaluate';
-import { rightFactorsOf, type WriterFactor } from './factors';
+import { rightFactorsOf } from './factors';
 import { inspect } from './inspect';
 import { native } from './native';
 import { checkLayers, resolveOptions, type HardenOptions, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
 import { splitPrompts, type PromptSet, type SplitPrompts, type SplitSample } from './prompts';
+import { pushesOf, type Push } from './push';
 import { makeReport, type HardenReport } from './report';
 import { searchEdit, type SearchResult } from './search';
 import { ModelSession } from './session';
 import { draftUpdate } from './update';
 import { verifyUpdate } from './verify';
-import { findWriters, type Writer } from './writers';
+import { findWriters, requireEditableTypes, type ModelWriters } from './writers';
 
 /**
  * Writes a copy of a GGUF model that refuses harmful requests more often. `model` is only read.
@@ -42,13 +43,14 @@ export async function harden(
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
-  const writers = findWriters(file);
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
   const settings = { ...given, threads: session.threads };
   try {
-    checkLayers(settings, session.info.nLayer);
-    const { factors, activations } = await read(session, sample.fit, writers, settings, clock);
-    const { search, direction, plan } = await decide(session, activations, factors, sample.validation, settings, clock);
+    const found = await findWriters(session);
+    requireEditableTypes(file, found.writers);
+    checkLayers(settings, await session.depth());
+    const { pushes, activations } = await read(session, sample.fit, found, settings, clock);
+    const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, settings, clock);
     const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
     const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
     const before =
@@ -66,7 +68,22 @@ export async function harden(
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
       const { info } = session;
       const { written } = draft;
-      const parts = { model, settings, info, sample, search, plan, direction, written, before, after, verified, clock };
+      const parts = {
+        model,
+        settings,
+        info,
+        sample,
+        found,
+        pushes,
+        search,
+        plan,
+        direction,
+        written,
+        before,
+        after,
+        verified,
+        clock,
+      };
       const report = makeReport(parts);
       draft.publish();
       return report;
@@ -78,28 +95,29 @@ export async function harden(
   }
 }
 
-/** Right factors and streams; the writers' inputs, by far the most of what is captured, end here. */
+/** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
 async function read(
   session: ModelSession,
   prompts: SplitSample['fit'],
-  writers: readonly Writer[],
+  { writers }: ModelWriters,
   settings: Settings,
   clock: StageClock,
-): Promise<{ factors: WriterFactor[]; activations: Streams }> {
+): Promise<{ pushes: Push[]; activations: Streams }> {
   const { seed, system } = settings;
   const activations = await clock.time('capture', () =>
     captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
   );
   const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
+  const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, prompts.harmful, settings));
   const { nLayer, dModel, streams } = activations;
-  return { factors, activations: { nLayer, dModel, streams } };
+  return { pushes, activations: { nLayer, dModel, streams } };
 }
 
 /** The plan, of an edit that is given or searched. */
 async function decide(
   session: ModelSession,
   activations: Streams,
-  factors: readonly WriterFactor[],
+  pushes: readonly Push[],
   prompts: SplitSample['validation'],
   settings: Settings,
   clock: StageClock,
@@ -111,10 +129,10 @@ async function decide(
       : { layer, schedule, layers: layers ?? ([0, activations.nLayer - 1] as const), strength };
   const search = given
     ? null
-    : await clock.time('search', () => searchEdit(session, activations, factors, prompts, settings));
+    : await clock.time('search', () => searchEdit(session, activations, pushes, prompts, settings));
   const edit = given ?? search!.edit;
   const direction = chooseDirection(activations, edit.layer);
-  const plan = planUpdate(activations, direction, factors, { ...edit, rightFactor });
+  const plan = planUpdate(activations, direction, pushes, { ...edit, rightFactor });
   if (plan.tensors.length === 0) {
     throw new RosiError(
       'OPTION_INVALID',

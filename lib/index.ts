@@ -2,16 +2,19 @@ export { harden } from './harden';
 export { captureActivations, type Activations, type Streams } from './capture';
 export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';
+export { pushesOf, type Push } from './push';
 export { searchEdit, type Candidate, type SearchResult, type SearchSettings } from './search';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
 export { verifyUpdate } from './verify';
 export { Evaluator, type Behaviour } from './evaluate';
 export { generate, type GenerateOptions } from './generate';
+export { revert, type RevertOptions } from './undo/revert';
+export { writeUndo, type UndoOptions } from './undo/write-undo';
 export { inspect } from './inspect';
 export { ModelSession, type RunTimeEdit } from './session';
 export type { CallOptions } from './stage';
-export { findWriters, type Writer } from './writers';
+export { findWriters, findWritersInFile, type ModelWriters, type Writer } from './writers';
 export {
   builtInPrompts,
   hashPrompts,

@@ -42,22 +42,24 @@ export interface NativeRun {
 
 export interface NativeCaptureRequest extends NativeRun {
   prompts: Int32Array[];
-  /** Of how many blocks the streams are read, from the first. */
-  nLayer: number;
-  writers: string[];
+  /** Nodes that hold the stream. */
+  streams: string[];
+  /** Matrices, and how many products the graph has with each; the inputs of the last one are kept. */
+  writers: { name: string; uses: number }[];
   last?: boolean;
   positions?: number[][];
 }
 
 export interface NativeCapture {
-  /** As asked for. */
-  nLayer: number;
   dModel: number;
   nRows: number;
-  /** [prompts, nLayer, dModel] */
+  /** [prompts, streams, dModel]; of parallel streams the mean. */
   streams: Float32Array;
-  /** rows: [nRows, dIn], last tokens first, then the sampled positions */
-  inputs: { writer: string; dIn: number; rows: Float32Array }[];
+  /**
+   * rows: [nRows, nUsed, dIn], last tokens first, then the sampled positions. nUsed: experts in use at a position;
+   * experts: which, [nRows, nUsed]; null for a matrix that is no expert's.
+   */
+  inputs: { writer: string; dIn: number; nUsed: number; rows: Float32Array; experts: Int32Array | null }[];
 }
 
 export interface NativeAnswers {
@@ -168,6 +170,7 @@ export interface Inspection {
     name: string;
     type: string;
     shape: number[];
+    /** From the start of the file. */
     offset: number;
     bytes: number;
     canUpdate: boolean;
@@ -318,6 +321,17 @@ export interface NativeAddon {
   inspect(path: string): Task<Inspection>;
   /** From the engine's graph, which is built but not run. */
   findWriters(session: SessionHandle, onProgress?: Tick): Task<NativeWriterReport>;
+  /**
+   * For each writer, how far its push comes along `direction` at the stream, the mean over the prompts' last tokens; null
+   * where a step on its way is not understood. native/engine/push_reach.h
+   */
+  measureReach(
+    session: SessionHandle,
+    request: { prompts: Int32Array[]; direction: Float32Array; writers: RankOneFactors[] },
+    onProgress?: Tick,
+  ): Task<(number | null)[]>;
+  /** Numbers of F32, F16 or BF16 vectors. */
+  readVectors(path: string, names: string[]): Task<Float32Array[]>;
   /** The same without loading the model's weights. */
   findWritersInFile(path: string): Task<NativeWriterReport>;
 }

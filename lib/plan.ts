@@ -1,8 +1,8 @@
 import type { Streams } from './capture';
 import { separationProfile, type Direction } from './direction';
-import type { WriterFactor } from './factors';
 import type { PlannedTensor } from './native';
 import type { RightFactor, Schedule } from './options';
+import { toFactors, type Push } from './push';
 
 /** Where the push goes and how strong it is: everything that decides an edit, given activations and right factors. */
 export interface Edit {
@@ -26,25 +26,37 @@ export interface UpdatePlan {
  * The updates of the writers in `edit.layers`.
  *
  * For `gated` and `mean-input` the pushes of all writers on the mean harmful input add up to `strength` times the
- * distance |mu - nu| of the direction. For the mean-row factors left is the direction times the strength, as in the
- * paper (its alpha); the `profile` schedule then shares it such that the mean writer has the strength. A writer whose
- * share is 0 is left out: under `profile`, where the classes separate no further.
+ * distance |mu - nu| of the direction, at the stream: left passes the gains, constants, gates and norms on the way. For
+ * the mean-row factors left is the direction times the strength, as in the paper (its alpha), turned only where gains
+ * would turn the push; the `profile` schedule then shares it such that the mean writer has the strength. A writer whose
+ * share is 0 is left out: under `profile`, where the classes separate no further; and one that can't push.
  */
 export function planUpdate(
   activations: Streams,
   direction: Direction,
-  factors: readonly WriterFactor[],
+  pushes: readonly Push[],
   edit: UpdatePlan['edit'],
 ): UpdatePlan {
   const [from, to] = edit.layers;
-  const chosen = factors.filter(({ writer }) => writer.layer >= from && writer.layer <= to);
+  const chosen = pushes.filter(({ writer, reach }) => writer.layer >= from && writer.layer <= to && reach !== 0);
+  const asInPaper = edit.rightFactor.startsWith('mean-row');
+  const able = asInPaper ? chosen : chosen.filter(({ reach, measured }) => reach > 0 || !measured);
   const profile = edit.schedule === 'profile' ? separationProfile(activations, direction, edit.layers) : undefined;
-  const tensors = chosen.flatMap(({ writer, right }) => {
-    const perLayer = chosen.filter((other) => other.writer.layer === writer.layer).length;
-    const share = profile === undefined ? 1 / chosen.length : profile[writer.layer]! / perLayer;
-    const unit = edit.rightFactor.startsWith('mean-row') ? chosen.length : direction.distance;
-    const push = edit.strength * share * unit;
-    return share === 0 ? [] : [{ name: writer.name, left: direction.vector.map((value) => value * push), right }];
+  const tensors = able.flatMap((push) => {
+    const { layer } = push.writer;
+    const perLayer = able.filter((other) => other.writer.layer === layer).length;
+    const share = profile === undefined ? 1 / able.length : profile[layer]! / perLayer;
+    if (share === 0) return [];
+    const factors = toFactors(push, direction.vector);
+    const size = asInPaper
+      ? (edit.strength * share * able.length) /
+        (push.gains === null ? 1 : norm(factors.left) / Math.sqrt(push.writer.nExperts))
+      : (edit.strength * share * direction.distance) / push.reach;
+    return [{ ...factors, left: factors.left.map((value) => value * size) }];
   });
   return { edit, tensors };
+}
+
+function norm(vector: Float32Array): number {
+  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }

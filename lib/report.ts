@@ -4,11 +4,13 @@ import type { AnswerSample, Behaviour } from './evaluate';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate, VerifyResult } from './native';
 import type { Settings } from './options';
 import type { UpdatePlan } from './plan';
+import type { Push } from './push';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
 import { mcnemarExact, type Rate, wilson } from './statistics';
 import { version } from './version';
+import type { ModelWriters, Writer } from './writers';
 
 export { reportMarkdown, reportSummary } from './report-text';
 
@@ -48,6 +50,20 @@ export interface Example {
   afterLabel: AnswerLabel;
 }
 
+/** What stands between a matrix and the stream. */
+export interface WriterNote {
+  layer: number;
+  /** In words. */
+  kind: string;
+  class: Writer['class'];
+  /** Shift of the stream along the direction for a unit push at the matrix's output, after the gains are undone. */
+  reach: number;
+  /** Whether `reach` is a mean over harmful prompts rather than read off the graph. */
+  measured: boolean;
+  /** Experts that share one right factor, because few harmful prompts reach them. */
+  sharing: number[];
+}
+
 /** What a run did and how it measured: plain JSON, enough to repeat it. A share of nothing is null in JSON. */
 export interface HardenReport {
   /** Version of this package. */
@@ -78,7 +94,9 @@ export interface HardenReport {
   candidates: Candidate[];
   /** The original model on the search's prompts; null without a search. */
   searchedFrom: SearchResult['original'] | null;
-  tensors: { name: string; type: string; realised: RealisedUpdate }[];
+  tensors: { name: string; type: string; writer: WriterNote; realised: RealisedUpdate }[];
+  /** Matrices that write to the stream, too, but can't be aimed, and why. */
+  leftOut: ModelWriters['leftOut'];
   /** Answers to the test prompts, which the search never saw; null without evaluation. */
   before: Measured | null;
   after: Measured | null;
@@ -100,6 +118,8 @@ interface Parts {
   settings: Settings;
   info: NativeModelInfo;
   sample: SplitSample;
+  pushes: readonly Push[];
+  found: ModelWriters;
   search: SearchResult | null;
   plan: UpdatePlan;
   direction: Direction;
@@ -138,7 +158,12 @@ export function makeReport(parts: Parts): HardenReport {
     },
     candidates: search?.candidates ?? [],
     searchedFrom: search?.original ?? null,
-    tensors: written.tensors.map(({ name, type, realised }) => ({ name, type, realised })),
+    tensors: written.tensors.map(({ name, type, realised }) => {
+      const { writer, reach, measured, sharing } = parts.pushes.find((push) => push.writer.name === name)!;
+      const { layer, kind, class: way } = writer;
+      return { name, type, writer: { layer, kind, class: way, reach, measured, sharing }, realised };
+    }),
+    leftOut: parts.found.leftOut,
     before: before ? measured(before) : null,
     after: after ? measured(after) : null,
     change: before && after ? changes(before.answers, after.answers) : null,
@@ -202,6 +227,18 @@ function notesOn(report: HardenReport): string[] {
   if (!verified.ok) notes.push('The output does not verify: run `rosi verify` and do not use it.');
   if (!model.hasChatTemplate)
     notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
+  if (report.leftOut.length > 0) {
+    const named = report.leftOut.slice(0, 3).map(({ name, why }) => `${name} (${why})`);
+    notes.push(
+      `${report.leftOut.length} writers are left as they are, since an update could not aim: ${named.join(', ')}.`,
+    );
+  }
+  const approximate = tensors.filter(({ writer }) => writer.measured).length;
+  if (approximate > 0) {
+    notes.push(
+      `Behind ${approximate} of ${tensors.length} matrices stand norms, gates or routers: their pushes are of the planned size in the mean over harmful prompts, not for each.`,
+    );
+  }
   const changed = tensors.filter(({ realised }) => realised.mode !== 'copy');
   const astray = changed.filter(({ realised: { gain } }) => gain < gainBounds.low || gain > gainBounds.high);
   if (astray.length > 0) {

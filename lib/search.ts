@@ -2,12 +2,14 @@ import type { Streams } from './capture';
 import { chooseDirection } from './direction';
 import { RosiError } from './errors';
 import { Evaluator, type Behaviour, type Counts } from './evaluate';
-import type { WriterFactor } from './factors';
 import type { Screening } from './first-token';
 import type { RightFactor, Settings } from './options';
 import { planUpdate, type Edit } from './plan';
 import type { Role } from './prompts';
+import type { Push } from './push';
 import type { ModelSession, RunTimeEdit } from './session';
+import type { CallOptions } from './stage';
+import { withEdit } from './trial-edit';
 
 /** An edit that was tried on the validation prompts. */
 export interface Candidate extends Edit {
@@ -37,7 +39,8 @@ export interface SearchResult {
 }
 
 /** What is not null is given and not varied. */
-export type SearchSettings = Pick<Settings, 'layer' | 'layers' | 'schedule' | 'strength' | 'rightFactor' | 'maxKl'>;
+export type SearchSettings = Pick<Settings, 'layer' | 'layers' | 'schedule' | 'strength' | 'rightFactor' | 'maxKl'> &
+  CallOptions;
 
 /** What varies besides the strength. */
 type Shape = Omit<Edit, 'strength'>;
@@ -74,11 +77,11 @@ const apart = 1.15;
 export async function searchEdit(
   session: ModelSession,
   activations: Streams,
-  factors: readonly WriterFactor[],
+  pushes: readonly Push[],
   prompts: Record<Role, string[]>,
   settings: SearchSettings,
 ): Promise<SearchResult> {
-  const trials = await Trials.begin(session, activations, factors, prompts, settings);
+  const trials = await Trials.begin(session, activations, pushes, prompts, settings);
   for (const shape of (await bestShapes(trials, activations, settings)).slice(0, refinedShapes))
     await refine(trials, shape, settings);
   const chosen = await chooseByAnswers(trials, bestByFirstToken(trials, settings), settings);
@@ -101,7 +104,7 @@ class Trials {
   private constructor(
     private readonly session: ModelSession,
     private readonly activations: Streams,
-    private readonly factors: readonly WriterFactor[],
+    private readonly pushes: readonly Push[],
     private readonly settings: SearchSettings,
     private readonly evaluator: Evaluator,
     readonly original: Behaviour,
@@ -110,19 +113,19 @@ class Trials {
   static async begin(
     session: ModelSession,
     activations: Streams,
-    factors: readonly WriterFactor[],
+    pushes: readonly Push[],
     prompts: Record<Role, string[]>,
     settings: SearchSettings,
   ): Promise<Trials> {
     const evaluator = new Evaluator(session, take(prompts, fine));
     const original = await evaluator.answer(session, { ...answering, note: 'the original' });
-    return new Trials(session, activations, factors, settings, evaluator, original);
+    return new Trials(session, activations, pushes, settings, evaluator, original);
   }
 
   /** First tokens. */
   async screen(edit: Edit, counts: Counts): Promise<Candidate> {
-    const screening = await this.apply(edit, (edited) =>
-      this.evaluator.screen(this.session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
+    const screening = await this.apply(edit, (session, edited) =>
+      this.evaluator.screen(session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
     );
     const score = screeningScore(screening, this.evaluator.baseline(counts));
     const candidate = { ...edit, counts, screening, score, withinBound: screening.kl <= this.settings.maxKl };
@@ -132,25 +135,20 @@ class Trials {
 
   /** Whole answers: what counts. First tokens are what a few dozen prompts measure well. The sum of both scores. */
   async answer(candidate: Candidate): Promise<number> {
-    const after = await this.apply(candidate, (edit) =>
-      this.evaluator.answer(this.session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
+    const after = await this.apply(candidate, (session, edit) =>
+      this.evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
     );
     candidate.validated = validate(after, this.original);
     return candidate.score + candidate.validated.score;
   }
 
   /** Without tensors, where the classes separate no further under `profile`, the edit is none. */
-  private async apply<T>(edit: Edit, use: (edit?: RunTimeEdit) => Promise<T>): Promise<T> {
+  private async apply<T>(edit: Edit, use: (session: ModelSession, edit?: RunTimeEdit) => Promise<T>): Promise<T> {
     const direction = chooseDirection(this.activations, edit.layer);
-    const { rightFactor } = this.settings;
-    const { tensors } = planUpdate(this.activations, direction, this.factors, { ...edit, rightFactor });
-    if (tensors.length === 0) return use();
-    const adapter = this.session.loadAdapter(tensors);
-    try {
-      return await use({ adapter, scale: 1 });
-    } finally {
-      this.session.closeAdapter(adapter);
-    }
+    const { rightFactor, signal } = this.settings;
+    const plan = planUpdate(this.activations, direction, this.pushes, { ...edit, rightFactor });
+    if (plan.tensors.length === 0) return use(this.session);
+    return withEdit(this.session, plan, this.pushes, { signal }, use);
   }
 }
 

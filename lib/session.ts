@@ -3,9 +3,11 @@ import { availableParallelism } from 'node:os';
 import { RosiError } from './errors';
 import {
   native,
+  runTask,
   type AdapterHandle,
   type NativeCapture,
   type NativeModelInfo,
+  type NativeWriterReport,
   type RankOneFactors,
   type SessionHandle,
   type Task,
@@ -35,6 +37,7 @@ export class ModelSession {
   /** What was encoded, for messages about it. */
   private readonly texts = new WeakMap<Int32Array, string>();
   private readonly adapters = new Set<AdapterHandle>();
+  private found: NativeWriterReport | undefined;
 
   private constructor(
     readonly path: string,
@@ -113,16 +116,40 @@ export class ModelSession {
     this.adapters.delete(adapter);
   }
 
+  /** What the engine's graph says of this model's writers and its stream; {@link findWriters} reads it. Found once. */
+  async graph(): Promise<NativeWriterReport> {
+    return (this.found ??= await runTask(() => native.findWriters(this.handle), this.options.signal));
+  }
+
+  /** Blocks that are run: a file may hold more, for multi-token prediction. */
+  async depth(): Promise<number> {
+    const { layers } = await this.graph();
+    return layers.reduce((depth, { stream }, i) => (stream === null ? depth : i + 1), 0);
+  }
+
+  /**
+   * For each writer the mean over the prompts' last tokens of the change of the stream along `direction`, of a small
+   * update; null where that can't be told.
+   */
+  reach(prompts: Int32Array[], direction: Float32Array, writers: RankOneFactors[]): Promise<(number | null)[]> {
+    return this.run(prompts, 0, 'reach', undefined, (tick) =>
+      native.measureReach(this.handle, { prompts, direction, writers }, tick),
+    );
+  }
+
   /**
    * The residual stream after each block at the last token, and the inputs of writers at the last token and at
-   * `positions`. Blocks beyond the last that is asked for are not run.
+   * `positions`. What comes after the last that is asked for is not run.
+   *
+   * @throws RosiError `MODEL_UNSUPPORTED` when the engine's graph has no place for the stream after one of the blocks.
    */
-  capture(
+  async capture(
     prompts: Int32Array[],
     what: {
       streams: boolean;
       /** Of how many blocks the streams are read, from the first. Default all. */
       nLayer?: number | undefined;
+      /** Names. */
       writers: string[];
       last?: boolean;
       positions?: number[][];
@@ -130,8 +157,16 @@ export class ModelSession {
     },
     stage = 'capture',
   ): Promise<NativeCapture> {
-    const { edit, streams, nLayer = this.info.nLayer, ...rest } = what;
-    const request = { prompts, nLayer: streams ? nLayer : 0, ...rest, ...edit, threads: this.threads };
+    const { edit, streams, nLayer, writers, ...rest } = what;
+    const uses = new Map((await this.graph()).writers.map((writer) => [writer.name, writer.uses]));
+    const request = {
+      prompts,
+      streams: streams ? await this.streamNodes(nLayer ?? (await this.depth())) : [],
+      writers: writers.map((name) => ({ name, uses: uses.get(name) ?? 1 })),
+      ...rest,
+      ...edit,
+      threads: this.threads,
+    };
     return this.run(prompts, 0, stage, undefined, (tick) => native.capture(this.handle, request, tick));
   }
 
@@ -163,6 +198,25 @@ export class ModelSession {
     );
     const texts = answers.map((tokens) => this.decode(tokens));
     return { texts: exact ? texts : texts.map((text) => text.trim()), firstLogits: logits };
+  }
+
+  private async streamNodes(nLayer: number): Promise<string[]> {
+    const depth = await this.depth();
+    if (!Number.isInteger(nLayer) || nLayer < 0 || nLayer > depth) {
+      throw new RosiError('OPTION_INVALID', `streams of ${nLayer} blocks were asked for; this model has ${depth}`, {
+        nLayer,
+        depth,
+      });
+    }
+    const { architecture, layers } = await this.graph();
+    return layers.slice(0, nLayer).map(({ layer, stream, stable }) => {
+      if (stream !== null && stable) return stream;
+      throw new RosiError(
+        'MODEL_UNSUPPORTED',
+        `the ${architecture} architecture is not supported: its graph has no node that is known to hold the stream after block ${layer}`,
+        { architecture, layer },
+      );
+    });
   }
 
   private tokenize(segments: RenderedPrompt['segments'], addBos: boolean, text: string): Int32Array {

@@ -1,81 +1,78 @@
 import { RosiError } from './errors';
-import type { Inspection } from './native';
+import { native, runTask, type Inspection, type NativeWriter, type NativeWriterReport } from './native';
+import type { ModelSession } from './session';
 
-/** A matrix whose output is added to the residual stream. */
-export interface Writer {
-  name: string;
-  layer: number;
-  kind: 'attention output' | 'FFN down';
-  type: string;
-  nIn: number;
-  nOut: number;
+/** A matrix whose output is added to the residual stream, and what an update of it does there. */
+export interface Writer extends NativeWriter {
+  class: Exclude<NativeWriter['class'], 'unsupported'>;
 }
 
-const kinds: Record<string, Writer['kind']> = { attn_output: 'attention output', ffn_down: 'FFN down' };
-
-// Tensors that show that a block writes to the stream in another way than the two kinds above do.
-const otherWays =
-  /^blk\.\d+\.(post_.*norm|ffn_post_norm|.*_exps|.*_shexp|ssm_.*|shortconv.*|time_mix.*|channel_mix.*|attn_output_[ab]|laurel.*|attn_post_norm|attn_output\.scale|ffn_down\.scale|layer_output_scale)/;
-
-// Architectures whose graphs scale what the matrices write by a constant that no tensor shows.
-const scaled = new Set([
-  'granite',
-  'granite_swa',
-  'granitemoe',
-  'granitehybrid',
-  'minicpm',
-  'minicpm3',
-  'cohere2moe',
-  'grok',
-]);
+export interface ModelWriters {
+  architecture: string;
+  /** In the order of computation. */
+  writers: Writer[];
+  /** Matrices that write, too, but not in a way that an update could aim. */
+  leftOut: { name: string; layer: number; why: string }[];
+}
 
 /**
- * The writers of a model: attention output and FFN down of every block.
+ * The writers of a model, found by walking the engine's graph back from the output head.
  *
- * @throws RosiError `TENSOR_UNSUPPORTED` naming a writer whose type can't be updated.
- * @throws RosiError `MODEL_UNSUPPORTED` naming the tensor or block that is not understood: norms after a sublayer,
- *   experts, recurrent blocks and scaled residuals are refused rather than edited wrongly.
+ * @throws RosiError `MODEL_UNSUPPORTED` naming the architecture, the node and the reason when a block adds something to
+ *   the stream that is not understood: such a model is refused rather than edited wrongly.
  */
-export function findWriters(file: Inspection): Writer[] {
-  const architecture = String(file.metadata['general.architecture'] ?? 'unknown');
+export async function findWriters(session: ModelSession): Promise<ModelWriters> {
+  return select(await session.graph());
+}
+
+/** The same without loading the weights: factors that need them are null, and adapters are not looked for. */
+export async function findWritersInFile(path: string): Promise<ModelWriters> {
+  return select(await runTask(() => native.findWritersInFile(path)));
+}
+
+function select(report: NativeWriterReport): ModelWriters {
+  const { architecture } = report;
   const refuse = (why: string, details: Record<string, unknown>) => {
     throw new RosiError('MODEL_UNSUPPORTED', `the ${architecture} architecture is not supported: ${why}`, {
       architecture,
       ...details,
     });
   };
-  if (scaled.has(architecture)) refuse('it scales what its blocks write to the residual stream', {});
-  const nLayer = Number(file.metadata[`${architecture}.block_count`]);
-  if (!Number.isInteger(nLayer) || nLayer < 1) refuse(`its metadata has no ${architecture}.block_count`, {});
+  const open = report.layers.find(({ covered }) => !covered);
+  if (open !== undefined) {
+    const at = report.unknown.find(({ layer }) => layer === open.layer || layer < 0);
+    refuse(
+      `what block ${open.layer} adds to the residual stream is not all written by matrices that can be edited (${open.reason})`,
+      { layer: open.layer, node: at?.node, operation: at?.operation },
+    );
+  }
   const writers: Writer[] = [];
-  for (const tensor of file.tensors) {
-    if (otherWays.test(tensor.name))
-      refuse(`${tensor.name} writes to the residual stream in a way this version can't edit`, { tensor: tensor.name });
-    const match = /^blk\.(\d+)\.(attn_output|ffn_down)\.weight$/.exec(tensor.name);
-    if (match === null) continue;
-    if (!tensor.canUpdate) {
-      throw new RosiError(
-        'TENSOR_UNSUPPORTED',
-        `${tensor.name} has type ${tensor.type}, which can't be updated in place: use a quantisation of Q2_K to Q8_0, F16, BF16 or F32`,
-        { tensor: tensor.name, type: tensor.type },
-      );
-    }
-    const [nIn = 0, nOut = 0] = tensor.shape;
-    writers.push({
-      name: tensor.name,
-      layer: Number(match[1]),
-      kind: kinds[match[2] as string]!,
-      type: tensor.type,
-      nIn,
-      nOut,
-    });
+  const leftOut: ModelWriters['leftOut'] = [];
+  for (const writer of report.writers) {
+    const { name, layer, why, class: kind } = writer;
+    if (kind === 'unsupported') leftOut.push({ name, layer, why });
+    else if (layer < 0) leftOut.push({ name, layer, why: 'it belongs to no block' });
+    else writers.push({ ...writer, class: kind });
   }
-  for (let layer = 0; layer < nLayer; ++layer) {
-    const found = writers.filter((writer) => writer.layer === layer).length;
-    if (found !== 2)
-      refuse(`block ${layer} has ${found} of the 2 matrices expected to write to the residual stream`, { layer });
+  if (writers.length === 0) refuse('no matrix writes to the residual stream in a way that can be edited', { leftOut });
+  return { architecture, writers, leftOut };
+}
+
+/** @throws RosiError `TENSOR_UNSUPPORTED` naming a writer whose type can't be updated. */
+export function requireEditableTypes(file: Inspection, writers: readonly Writer[]): void {
+  const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const { name } of writers) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined || tensor.canUpdate) continue;
+    throw new RosiError(
+      'TENSOR_UNSUPPORTED',
+      `${name} has type ${tensor.type}, which can't be updated in place: use a quantisation of Q2_K to Q8_0, F16, BF16 or F32`,
+      { tensor: name, type: tensor.type },
+    );
   }
-  return writers
-    .filter((writer) => writer.layer < nLayer)
-    .sort((a, b) => a.layer - b.layer || a.name.localeCompare(b.name));
+}
+
+/** Whether the update's effect on the stream follows from the matrix alone; otherwise it is measured on prompts. */
+export function isExact({ class: kind }: Writer): boolean {
+  return kind === 'direct' || kind === 'restart' || kind === 'constant';
 }

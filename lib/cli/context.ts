@@ -6,13 +6,17 @@ import type { Inspection, VerifyResult } from '../native';
 import type { PromptSet, SplitPrompts } from '../prompts';
 import type { HardenReport } from '../report';
 import type { CallOptions } from '../stage';
+import type { RevertOptions } from '../undo/revert';
+import type { ModelWriters } from '../writers';
 
 /** What the command needs of the library; a test gives its own. */
 export interface Library {
   version: string;
   harden(model: string, prompts: PromptSet | SplitPrompts | undefined, options: HardenOptions): Promise<HardenReport>;
   inspect(path: string): Promise<Inspection>;
+  findWritersInFile(path: string): Promise<ModelWriters>;
   verifyUpdate(source: string | undefined, output: string, options: CallOptions): Promise<VerifyResult>;
+  revert(hardened: string, options: RevertOptions): Promise<{ sha256: string; bytes: number }>;
   generate(model: string, prompts: string[], options: GenerateOptions): Promise<{ prompt: string; text: string }[]>;
 }
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 
 import { RosiError } from '../errors';
-import type { Inspection } from '../native';
+import type { Inspection, PathStep } from '../native';
 import { byteCount, oneLine, table } from '../text';
-import { findWriters } from '../writers';
+import type { ModelWriters, Writer } from '../writers';
 import type { Invocation } from './invocation';
 
 export function addInspect(program: Command, invocation: Invocation): void {
@@ -12,17 +12,39 @@ export function addInspect(program: Command, invocation: Invocation): void {
     .summary('what is in a GGUF file, and whether it can be hardened')
     .description('Show what is in a GGUF file and whether it can be hardened. No model is loaded.')
     .argument('<MODEL>', 'GGUF file')
+    .option('--writers', 'list the matrices that write to the residual stream')
     .option('--tensors', 'list every tensor')
     .option('--metadata', 'list every metadata key')
     .option('--json', 'print everything as JSON')
-    .addHelpText('after', '\nExamples:\n  rosi inspect model.gguf\n  rosi inspect model.gguf --json | jq .metadata')
-    .action(async (model: string, flags: { tensors?: boolean; metadata?: boolean; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rosi inspect model.gguf --writers\n  rosi inspect model.gguf --json | jq .metadata',
+    )
+    .action(async (model: string, flags: Flags) => {
       const file = await invocation.library.inspect(model);
-      invocation.print(flags.json ? file : describe(model, file, flags).join('\n'));
+      const found = await writersOf(model, invocation);
+      if (!flags.json) return invocation.print(describe(model, file, found, flags).join('\n'));
+      return invocation.print({ ...file, ...(found instanceof RosiError ? { refused: found.message } : found) });
     });
 }
 
-function describe(path: string, file: Inspection, flags: { tensors?: boolean; metadata?: boolean }): string[] {
+interface Flags {
+  writers?: boolean;
+  tensors?: boolean;
+  metadata?: boolean;
+  json?: boolean;
+}
+
+async function writersOf(model: string, { library }: Invocation): Promise<ModelWriters | RosiError> {
+  try {
+    return await library.findWritersInFile(model);
+  } catch (error) {
+    if (error instanceof RosiError) return error;
+    throw error;
+  }
+}
+
+function describe(path: string, file: Inspection, found: ModelWriters | RosiError, flags: Flags): string[] {
   const { metadata, tensors } = file;
   const architecture = value(metadata['general.architecture']);
   const facts: string[][] = [
@@ -32,7 +54,7 @@ function describe(path: string, file: Inspection, flags: { tensors?: boolean; me
     ['blocks', value(metadata[`${architecture}.block_count`])],
     ['width', value(metadata[`${architecture}.embedding_length`])],
     ['chat template', typeof metadata['tokenizer.chat_template'] === 'string' ? 'yes' : 'no'],
-    ['can be hardened', verdict(file)],
+    ['can be hardened', verdict(file, found)],
     ['hardened by rosi', hardened(metadata)],
   ];
   const lines = table(
@@ -40,6 +62,7 @@ function describe(path: string, file: Inspection, flags: { tensors?: boolean; me
     'left',
   );
   lines.push('', ...table([['type', 'tensors', 'bytes'], ...byType(tensors)]));
+  if (flags.writers && !(found instanceof RosiError)) lines.push('', ...listWriters(file, found));
   if (flags.metadata) {
     const keys = Object.entries(metadata).map(([key, entry]) => [oneLine(key), value(entry, 100)]);
     lines.push('', ...table(keys, 'left'));
@@ -51,13 +74,43 @@ function describe(path: string, file: Inspection, flags: { tensors?: boolean; me
   return lines;
 }
 
-function verdict(file: Inspection): string {
-  try {
-    return `yes, through ${findWriters(file).length} matrices that write to the residual stream`;
-  } catch (error) {
-    if (error instanceof RosiError) return `no: ${oneLine(error.message)}`;
-    throw error;
-  }
+function verdict(file: Inspection, found: ModelWriters | RosiError): string {
+  if (found instanceof RosiError) return `no: ${oneLine(found.message)}`;
+  const { writers, leftOut } = found;
+  const fixed = writers.map((writer) => tensorOf(file, writer)).find((tensor) => tensor?.canUpdate === false);
+  if (fixed !== undefined) return `no: ${oneLine(fixed.name)} has type ${fixed.type}, which can't be updated in place`;
+  const without = leftOut.length === 0 ? '' : `; ${leftOut.length} more are left out (--writers says why)`;
+  return `yes, through ${writers.length} matrices that write to the residual stream${without}`;
+}
+
+function tensorOf({ tensors }: Inspection, { name }: Writer): Inspection['tensors'][number] | undefined {
+  return tensors.find((tensor) => tensor.name === name);
+}
+
+function listWriters(file: Inspection, { writers, leftOut }: ModelWriters): string[] {
+  const rows = writers.map((writer) => {
+    const { layer, name, kind, nIn, nOut, nExperts } = writer;
+    const { type = '', canUpdate = false } = tensorOf(file, writer) ?? {};
+    const shape = [nIn, nOut, ...(nExperts > 1 ? [nExperts] : [])].join(' x ');
+    return [String(layer), oneLine(name), kind, type, shape, wayOf(writer), canUpdate ? 'yes' : 'no'];
+  });
+  const lines = table(
+    [['block', 'writer', 'kind', 'type', 'shape', 'way to the stream', 'can be edited'], ...rows],
+    'left',
+  );
+  return [...lines, ...leftOut.map(({ name, why }) => `${oneLine(name)} is left out: ${oneLine(why)}`)];
+}
+
+function wayOf({ class: kind, path, why }: Writer): string {
+  const steps = path.filter((step) => step.kind !== 'bias').map(stepText);
+  const way = steps.length === 0 ? 'direct' : steps.join(', ');
+  const whole = kind === 'hyper-connection' && !way.includes(kind) ? `${way}, ${kind}` : way;
+  return oneLine(why === '' ? whole : `${whole} (${why})`, 100);
+}
+
+function stepText({ kind, tensor, value: factor, what }: PathStep): string {
+  if (kind === 'constant' && typeof factor === 'number') return `times ${Number(factor.toPrecision(4))}`;
+  return [kind === 'channel' ? 'gain' : kind, tensor ?? what ?? ''].join(' ').trim();
 }
 
 function hardened(metadata: Inspection['metadata']): string {

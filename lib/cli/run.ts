@@ -7,6 +7,7 @@ import { addGenerate } from './generate';
 import { addHarden } from './harden';
 import { addInspect } from './inspect';
 import { Invocation } from './invocation';
+import { addRevert } from './revert';
 import { addVerify } from './verify';
 import { inCommandWords } from './wording';
 
@@ -47,7 +48,7 @@ function makeProgram(invocation: Invocation): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('Run with --help to see what is expected.')
     .addHelpText('after', epilogue);
-  for (const add of [addHarden, addInspect, addVerify, addGenerate]) add(program, invocation);
+  for (const add of [addHarden, addInspect, addVerify, addRevert, addGenerate]) add(program, invocation);
   for (const command of program.commands) command.addHelpText('after', '\nExit status and more: rosi --help');
   return program;
 }
@@ -68,7 +69,7 @@ Exit status:
     6  a file can't be read or written, or exists already
     7  the engine failed, or the native addon is missing
     8  no edit that was tried stays within --max-kl, or none gains more than it costs
-    9  verification found a difference, or the file has no record of rosi to verify
+    9  verification found a difference, the file has no record of rosi, or an undo file fails
   130  stopped by Ctrl-C (143: by SIGTERM); nothing half written is left`;
 
 function report(thrown: unknown, { streams: { stderr }, interrupt }: Invocation, program: Command): number {

@@ -49,6 +49,17 @@ std::vector<std::vector<int>> to_positions(const Napi::Value& value) {
   return positions;
 }
 
+std::vector<engine::RankOneFactors> to_factors(const Napi::Value& value) {
+  const auto list = value.As<Napi::Array>();
+  std::vector<engine::RankOneFactors> factors;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto item = Napi::Value(list[i]).As<Napi::Object>();
+    factors.push_back({item.Get("name").As<Napi::String>(), to_floats(item.Get("left")), to_floats(item.Get("right")),
+                       std::max(1, to_int(item.Get("nExperts"), 1))});
+  }
+  return factors;
+}
+
 int to_int(const Napi::Value& value, int fallback) {
   return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : fallback;
 }

@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "engine/session.h"
+#include "engine/adapter.h"
 
 namespace rosi::bindings {
 
-std::vector<float> to_floats(const Napi::Value& value);                // Float32Array
-std::vector<engine::Tokens> to_prompts(const Napi::Value& value);      // Int32Array[]
-std::vector<std::string> to_strings(const Napi::Value& value);         // string[]
-std::vector<std::vector<int>> to_positions(const Napi::Value& value);  // number[][]; undefined: empty
+std::vector<float> to_floats(const Napi::Value& value);                    // Float32Array
+std::vector<engine::Tokens> to_prompts(const Napi::Value& value);          // Int32Array[]
+std::vector<std::string> to_strings(const Napi::Value& value);             // string[]
+std::vector<std::vector<int>> to_positions(const Napi::Value& value);      // number[][]; undefined: empty
+std::vector<engine::RankOneFactors> to_factors(const Napi::Value& value);  // {name, left, right, nExperts?}[]
 int to_int(const Napi::Value& value, int fallback);
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values);
 /// The values themselves, without a copy: a capture of a large model is a gigabyte or two.

@@ -58,8 +58,12 @@ class CaptureWorker final : public EngineWorker {
   CaptureWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
-    request_.n_layer = to_int(request.Get("nLayer"), 0);
-    request_.writers = to_strings(request.Get("writers"));
+    request_.streams = to_strings(request.Get("streams"));
+    const auto writers = request.Get("writers").As<Napi::Array>();
+    for (std::uint32_t i = 0; i < writers.Length(); ++i) {
+      const auto writer = Napi::Value(writers[i]).As<Napi::Object>();
+      request_.writers.push_back({writer.Get("name").As<Napi::String>(), to_int(writer.Get("uses"), 1)});
+    }
     request_.last = request.Get("last").IsUndefined() || request.Get("last").ToBoolean();
     request_.positions = to_positions(request.Get("positions"));
     request_.run = to_run_options(request);
@@ -69,7 +73,6 @@ class CaptureWorker final : public EngineWorker {
   void run() override { result_ = engine::capture(*session_, request_, progress()); }
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
-    js.Set("nLayer", result_.n_layer);
     js.Set("dModel", result_.d_model);
     js.Set("nRows", static_cast<double>(result_.n_rows));
     js.Set("streams", hand_over(Env(), std::move(result_.streams)));
@@ -78,6 +81,9 @@ class CaptureWorker final : public EngineWorker {
       Napi::Object item = Napi::Object::New(Env());
       item.Set("writer", result_.inputs[i].writer);
       item.Set("dIn", static_cast<double>(result_.inputs[i].d_in));
+      item.Set("nUsed", static_cast<double>(result_.inputs[i].n_used));
+      const std::vector<std::int32_t>& experts = result_.inputs[i].experts;
+      item.Set("experts", experts.empty() ? Env().Null() : Napi::Value(to_js(Env(), experts)));
       item.Set("rows", hand_over(Env(), std::move(result_.inputs[i].rows)));
       inputs[i] = item;
     }
@@ -170,12 +176,7 @@ Napi::Value detokenize(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value load_adapter(const Napi::CallbackInfo& info) {
-  const auto list = info[1].As<Napi::Array>();
-  std::vector<engine::RankOneFactors> factors;
-  for (std::uint32_t i = 0; i < list.Length(); ++i) {
-    const auto item = Napi::Value(list[i]).As<Napi::Object>();
-    factors.push_back({item.Get("name").As<Napi::String>(), to_floats(item.Get("left")), to_floats(item.Get("right"))});
-  }
+  const std::vector<engine::RankOneFactors> factors = to_factors(info[1]);
   return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), factors));
 }
 

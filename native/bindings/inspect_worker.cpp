@@ -2,8 +2,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "bindings/mean_row_worker.h"
 #include "bindings/promise_worker.h"
+#include "bindings/tensor_reads.h"
 #include "core/file_io.h"
 #include "gguf/file.h"
 #include "kernels/rank_one.h"
@@ -140,6 +140,7 @@ class InspectWorker final : public PromiseWorker {
 void register_inspect(Napi::Env env, Napi::Object exports) {
   exports.Set("inspect", Napi::Function::New(env, start<InspectWorker>));
   exports.Set("meanRows", Napi::Function::New(env, mean_rows));
+  exports.Set("readVectors", Napi::Function::New(env, read_vectors));
 }
 
 }  // namespace rosi::bindings

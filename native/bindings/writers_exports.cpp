@@ -5,6 +5,7 @@
 #include "bindings/engine_handles.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
+#include "engine/push_reach.h"
 #include "engine/writers_check.h"
 #include "gguf/hyperparameters.h"
 
@@ -128,6 +129,27 @@ class FindInFileWorker final : public PromiseWorker {
   engine::WriterReport report_;
 };
 
+/// measureReach(session, { prompts, direction, writers }) -> { done: Promise<(number | null)[]>, cancel(): void }
+class ReachWorker final : public PromiseWorker {
+ public:
+  explicit ReachWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+    const auto request = info[1].As<Napi::Object>();
+    request_.prompts = to_prompts(request.Get("prompts"));
+    request_.direction = to_floats(request.Get("direction"));
+    request_.writers = to_factors(request.Get("writers"));
+  }
+
+ private:
+  void run() override { reach_ = engine::measure_reach(session_, request_, progress()); }
+  Napi::Value result() override {
+    return to_list(Env(), reach_, [&](double reach) { return number(Env(), reach); });
+  }
+  std::shared_ptr<engine::Session> session_;
+  engine::ReachRequest request_;
+  std::vector<double> reach_;
+};
+
 /// _checkWriters(session, tokens, seed) -> { done: Promise<WritersCheck>, cancel(): void }
 class CheckWorker final : public PromiseWorker {
  public:
@@ -171,6 +193,7 @@ class CheckWorker final : public PromiseWorker {
 void register_writers(Napi::Env env, Napi::Object exports) {
   exports.Set("findWriters", Napi::Function::New(env, start<FindWorker>));
   exports.Set("findWritersInFile", Napi::Function::New(env, start<FindInFileWorker>));
+  exports.Set("measureReach", Napi::Function::New(env, start<ReachWorker>));
   exports.Set("_checkWriters", Napi::Function::New(env, start<CheckWorker>));
 }
 

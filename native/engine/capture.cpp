@@ -1,42 +1,32 @@
 #include "engine/capture.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <unordered_map>
 
+#include "engine/graph_nodes.h"
 #include "ggml-backend.h"
 #include "ggml.h"
 
 namespace rosi::engine {
 namespace {
 
-/// N of the name "blk.N.…"; the last block for other names.
-int block_of(const std::string& tensor, int n_layer) {
-  int block = 0;
-  return std::sscanf(tensor.c_str(), "blk.%d.", &block) == 1 ? block : n_layer - 1;
-}
-
 /// Copies rows out of the graph while it runs. llama.cpp may reuse a node's buffer once the callback has returned.
 class Observer {
  public:
   Observer(const CaptureRequest& request, const ModelInfo& info, CaptureResult& result)
       : request_(request), result_(result) {
-    result.n_layer = request.n_layer;
     result.d_model = info.d_model;
-    result.streams.assign(
-        request.prompts.size() * static_cast<std::size_t>(request.n_layer) * static_cast<std::size_t>(info.d_model),
-        0.0f);
+    result.streams.assign(request.prompts.size() * request.streams.size() * static_cast<std::size_t>(info.d_model),
+                          0.0f);
     index_rows();
-    int last = request.n_layer - 1;
-    for (const std::string& writer : request.writers) {
-      writers_.emplace(writer, result.inputs.size());
-      result.inputs.push_back({writer, 0, {}});
-      last = std::max(last, block_of(writer, info.n_layer));
+    for (const CaptureRequest::Writer& writer : request.writers) {
+      writers_.emplace(writer.name, result.inputs.size());
+      result.inputs.push_back({writer.name, 0, 1, {}, {}});
+      n_wanted_ += static_cast<std::size_t>(std::max(1, writer.uses));
     }
-    seen_layers_.assign(static_cast<std::size_t>(request.n_layer), false);
-    last_ = "l_out-" + std::to_string(last);
+    for (const std::string& stream : request.streams) streams_.emplace(stream, streams_.size());
+    seen_streams_.assign(request.streams.size(), false);
+    n_wanted_ += streams_.size();
   }
 
   bool wants(int prompt, int position) const { return !slots(prompt, position).empty(); }
@@ -44,14 +34,14 @@ class Observer {
   void start(const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
     rows_ = &rows;
     outputs_ = &outputs;
+    n_read_ = 0;
   }
 
   void finish() const {
-    for (std::size_t layer = 0; layer < seen_layers_.size(); ++layer) {
-      if (!seen_layers_[layer]) {
-        throw core::Error(
-            core::ErrorCode::model_unsupported,
-            "this architecture's graph has no node 'l_out-" + std::to_string(layer) + "' for the stream after a block");
+    for (std::size_t i = 0; i < seen_streams_.size(); ++i) {
+      if (!seen_streams_[i]) {
+        throw core::Error(core::ErrorCode::model_unsupported,
+                          "this architecture's graph has no node '" + request_.streams[i] + "' for the stream");
       }
     }
     for (const auto& input : result_.inputs) {
@@ -98,27 +88,25 @@ class Observer {
   }
 
   bool on_node(ggml_tensor* node, bool ask) {
-    if (node->op == GGML_OP_MUL_MAT && node->src[0] != nullptr) {
+    if ((node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_MUL_MAT_ID) && node->src[0] != nullptr) {
       const auto writer = writers_.find(node->src[0]->name);
       if (writer != writers_.end()) {
-        if (!ask) copy_inputs(result_.inputs[writer->second], node->src[1]);
-        return true;
+        if (ask) return true;
+        copy_inputs(result_.inputs[writer->second], node);
+        return ++n_read_ < n_wanted_;
       }
     }
-    if (std::strncmp(node->name, "l_out-", 6) != 0) return !ask;
-    if (ask) return block_of_stream(node) < seen_layers_.size() || last_ == node->name;
-    copy_stream(node);
-    return last_ != node->name;  // false ends the graph here: later blocks and the output head are not needed
+    const auto stream = streams_.find(node->name);
+    if (stream == streams_.end()) return !ask;
+    if (ask) return true;
+    copy_stream(node, stream->second);
+    return ++n_read_ < n_wanted_;  // false ends the graph here: what comes after is not needed
   }
 
-  static std::size_t block_of_stream(const ggml_tensor* node) {
-    return static_cast<std::size_t>(std::atoi(node->name + std::strlen("l_out-")));
-  }
-
-  /// Calls take(row of the batch, row of the tensor); the last block keeps only rows with an output.
+  /// Calls take(row of the batch, token of the node); after the last attention only rows with an output are left.
   template <class Take>
-  void each_row(const ggml_tensor* tensor, Take take) const {
-    const auto n_rows = static_cast<std::size_t>(ggml_nrows(tensor));
+  void each_row(std::int64_t n_tokens, Take take) const {
+    const auto n_rows = static_cast<std::size_t>(n_tokens);
     if (n_rows == rows_->size()) {
       for (std::size_t i = 0; i < n_rows; ++i) take((*rows_)[i], i);
     } else {
@@ -127,56 +115,70 @@ class Observer {
     }
   }
 
-  static void read_row(const ggml_tensor* tensor, std::size_t row, float* target) {
-    // Rows may be strided (a view); a row itself is contiguous.
-    ggml_backend_tensor_get(tensor, target, row * tensor->nb[1],
-                            static_cast<std::size_t>(tensor->ne[0]) * sizeof(float));
+  /// `offset` in bytes. Rows may be strided (a view); a row itself is contiguous.
+  static void read_row(const ggml_tensor* tensor, std::size_t offset, float* target) {
+    ggml_backend_tensor_get(tensor, target, offset, static_cast<std::size_t>(tensor->ne[0]) * sizeof(float));
   }
 
-  void copy_inputs(CaptureResult::Inputs& inputs, const ggml_tensor* x) {
-    if (x->type != GGML_TYPE_F32 || x->ne[2] != 1 || x->ne[3] != 1) {
+  void copy_inputs(CaptureResult::Inputs& inputs, const ggml_tensor* product) {
+    const ggml_tensor* x = product->src[1];
+    const bool routed = product->op == GGML_OP_MUL_MAT_ID;
+    if (x->type != GGML_TYPE_F32 || x->ne[3] != 1 || (!routed && x->ne[2] != 1)) {
       throw core::Error(core::ErrorCode::model_unsupported,
-                        "the inputs of " + inputs.writer + " are not plain float32 rows");
+                        "the inputs of " + inputs.writer + " are not plain float32 rows", {{"tensor", inputs.writer}});
     }
+    const std::vector<std::int32_t> experts = routed ? read_integers(product->src[2]) : std::vector<std::int32_t>{};
+    const std::size_t n_used = routed ? static_cast<std::size_t>(product->src[2]->ne[0]) : 1;
+    const auto width = static_cast<std::size_t>(x->ne[0]);
     if (inputs.rows.empty()) {
       inputs.d_in = x->ne[0];
-      inputs.rows.assign(static_cast<std::size_t>(result_.n_rows * x->ne[0]), 0.0f);
+      inputs.n_used = static_cast<std::int64_t>(n_used);
+      inputs.rows.assign(static_cast<std::size_t>(result_.n_rows) * n_used * width, 0.0f);
+      if (routed) inputs.experts.assign(static_cast<std::size_t>(result_.n_rows) * n_used, 0);
     }
-    each_row(x, [&](const PackedRow& row, std::size_t i) {
-      for (const std::size_t slot : slots(row.prompt, row.position))
-        read_row(x, i, &inputs.rows[slot * static_cast<std::size_t>(inputs.d_in)]);
+    each_row(routed ? x->ne[2] : x->ne[1], [&](const PackedRow& row, std::size_t token) {
+      for (const std::size_t slot : slots(row.prompt, row.position)) {
+        for (std::size_t u = 0; u < n_used; ++u) {
+          const std::size_t at = slot * n_used + u;
+          const std::size_t same = x->ne[1] == 1 ? 0 : u;  // one input for all experts
+          read_row(x, routed ? token * x->nb[2] + same * x->nb[1] : token * x->nb[1], &inputs.rows[at * width]);
+          if (routed) inputs.experts[at] = experts[token * n_used + u];
+        }
+      }
     });
   }
 
-  void copy_stream(const ggml_tensor* node) {
-    const std::size_t layer = block_of_stream(node);
-    if (layer >= seen_layers_.size() || node->type != GGML_TYPE_F32 || node->ne[0] != result_.d_model) return;
-    seen_layers_[layer] = true;
-    each_row(node, [&](const PackedRow& row, std::size_t i) {
+  void copy_stream(const ggml_tensor* node, std::size_t index) {
+    if (node->type != GGML_TYPE_F32 || node->ne[0] != result_.d_model) return;
+    seen_streams_[index] = true;
+    const bool parallel = node->ne[2] > 1;  // hyper-connections: [d_model, streams, tokens]
+    const auto n = static_cast<std::size_t>(parallel ? node->ne[1] : 1);
+    const auto width = static_cast<std::size_t>(result_.d_model);
+    std::vector<float> one(width);
+    each_row(parallel ? node->ne[2] : ggml_nrows(node), [&](const PackedRow& row, std::size_t token) {
       if (row.prompt < 0 ||
           row.position + 1 != static_cast<int>(request_.prompts[static_cast<std::size_t>(row.prompt)].size()))
         return;
-      const std::size_t at = static_cast<std::size_t>(row.prompt) * seen_layers_.size() + layer;
-      read_row(node, i, &result_.streams[at * static_cast<std::size_t>(result_.d_model)]);
+      float* target = &result_.streams[(static_cast<std::size_t>(row.prompt) * seen_streams_.size() + index) * width];
+      for (std::size_t k = 0; k < n; ++k) {
+        read_row(node, parallel ? token * node->nb[2] + k * node->nb[1] : token * node->nb[1],
+                 n == 1 ? target : one.data());
+        for (std::size_t j = 0; n > 1 && j < width; ++j) target[j] += one[j] / static_cast<float>(n);
+      }
     });
   }
 
   const CaptureRequest& request_;
   CaptureResult& result_;
-  std::unordered_map<std::string, std::size_t> writers_;
+  std::unordered_map<std::string, std::size_t> writers_, streams_;
   std::unordered_map<std::int64_t, std::vector<std::size_t>> slots_;
-  std::vector<bool> seen_layers_;
-  std::string last_;
+  std::vector<bool> seen_streams_;
+  std::size_t n_wanted_ = 0, n_read_ = 0;  // of one run of the graph
   const std::vector<PackedRow>* rows_ = nullptr;
   const std::vector<int>* outputs_ = nullptr;
 };
 
-void check_request(const CaptureRequest& request, const ModelInfo& info) {
-  if (request.n_layer < 0 || request.n_layer > info.n_layer) {
-    throw core::Error(core::ErrorCode::option_invalid, "streams of " + std::to_string(request.n_layer) +
-                                                           " blocks were asked for; this model has " +
-                                                           std::to_string(info.n_layer));
-  }
+void check_request(const CaptureRequest& request) {
   if (!request.positions.empty() && request.positions.size() != request.prompts.size()) {
     throw core::Error(core::ErrorCode::option_invalid, "positions must be given for every prompt or for none");
   }
@@ -194,7 +196,7 @@ void check_request(const CaptureRequest& request, const ModelInfo& info) {
 
 CaptureResult capture(Session& session, const CaptureRequest& request, const core::Progress& progress) {
   check_prompts(request.prompts, session.info().n_vocab, session.info().n_context, 0);
-  check_request(request, session.info());
+  check_request(request);
   CaptureResult result;
   Observer observer(request, session.info(), result);
   const auto last = [&](int prompt, int position) {

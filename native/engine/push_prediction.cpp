@@ -21,6 +21,24 @@ void normalise(std::vector<double>& rows, std::size_t n, double epsilon) {
 
 }  // namespace
 
+std::vector<double> responses(const RankOneFactors& factors, const ggml_tensor* product) {
+  const ggml_tensor* x = product->src[1];
+  const std::vector<float> inputs = read_floats(x);
+  const bool routed = product->op == GGML_OP_MUL_MAT_ID;
+  const std::vector<std::int32_t> experts = routed ? read_integers(product->src[2]) : std::vector<std::int32_t>{};
+  const auto n_in = static_cast<std::size_t>(x->ne[0]), n_rows = static_cast<std::size_t>(ggml_nrows(product));
+  const std::size_t n_used = routed ? static_cast<std::size_t>(product->ne[1]) : 1;
+  std::vector<double> result(n_rows);
+  for (std::size_t row = 0; row < n_rows; ++row) {
+    const std::size_t input_row = routed && x->ne[1] == 1 ? row / n_used : row;  // one input for all experts
+    const std::size_t expert = routed ? static_cast<std::size_t>(experts[row]) : 0;
+    for (std::size_t i = 0; i < n_in; ++i)
+      result[row] +=
+          static_cast<double>(inputs[input_row * n_in + i]) * static_cast<double>(factors.right[expert * n_in + i]);
+  }
+  return result;
+}
+
 PushPath::PushPath(const GraphWalk& walk, const std::vector<const WriterUse*>& uses) {
   const auto place = [&](const WriterUse* use) { return std::pair(walk.index(use->join), walk.index(use->product)); };
   const auto first = *std::min_element(uses.begin(), uses.end(), [&](auto* a, auto* b) { return place(a) < place(b); });

@@ -5,9 +5,13 @@
 #include <optional>
 #include <vector>
 
+#include "engine/adapter.h"
 #include "engine/graph_walk.h"
 
 namespace rosi::engine {
+
+/// right_e . x for each row of a computed product with the writer, [experts in use, tokens] with the former first.
+std::vector<double> responses(const RankOneFactors& factors, const ggml_tensor* product);
 
 /// The ways of one writer's first product to its first join, with what is needed of the model to follow them.
 class PushPath {

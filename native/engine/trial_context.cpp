@@ -1,5 +1,6 @@
 #include "engine/trial_context.h"
 
+#include <algorithm>
 #include <exception>
 
 #include "engine/assertions.h"
@@ -15,12 +16,14 @@ constexpr std::uint32_t kGraphTokens = 7;
 
 }  // namespace
 
-TrialContext::TrialContext(llama_model* model, int threads, ggml_backend_sched_eval_callback observe, void* observer) {
+TrialContext::TrialContext(llama_model* model, int threads, ggml_backend_sched_eval_callback observe, void* observer,
+                           int n_tokens) {
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = kContext;
-  params.n_batch = most_tokens;
+  const auto most = static_cast<std::uint32_t>(std::max(n_tokens, most_tokens));
+  params.n_ctx = std::max(kContext, most);
+  params.n_batch = most;
   params.n_seq_max = 1;
-  params.n_outputs_max = most_tokens;
+  params.n_outputs_max = most;
   params.n_threads = params.n_threads_batch = threads;
   params.cb_eval = observe;
   params.cb_eval_user_data = observer;

@@ -13,9 +13,9 @@ class TrialContext {
  public:
   static constexpr int most_tokens = 64;
 
-  /// `observe` sees every node while tokens run. Throws Error{engine_failed}.
+  /// `observe` sees every node while at most `n_tokens` tokens run. Throws Error{engine_failed}.
   explicit TrialContext(llama_model* model, int threads = 1, ggml_backend_sched_eval_callback observe = nullptr,
-                        void* observer = nullptr);
+                        void* observer = nullptr, int n_tokens = most_tokens);
 
   /// Nodes of the graph for a few tokens, in the order of computation. Nothing is run; valid until the next call.
   std::vector<const ggml_tensor*> graph_nodes();
@@ -23,7 +23,7 @@ class TrialContext {
   /// From the next run on. Null: the model as it is.
   void use(const Adapter* adapter);
 
-  /// Runs at most `most_tokens` tokens, each an output. Throws Error{engine_failed}.
+  /// Runs the tokens, each an output. Throws Error{engine_failed}.
   void run(const Tokens& tokens);
 
  private:

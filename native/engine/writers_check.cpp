@@ -144,25 +144,6 @@ class Check {
     }
   }
 
-  /// right_e . x for each row of the product, [experts in use, tokens] with the former first.
-  static std::vector<double> detect(const Trial& trial, const ggml_tensor* product) {
-    const ggml_tensor* x = product->src[1];
-    const std::vector<float> inputs = read_floats(x);
-    const bool routed = product->op == GGML_OP_MUL_MAT_ID;
-    const std::vector<std::int32_t> experts = routed ? read_integers(product->src[2]) : std::vector<std::int32_t>{};
-    const auto n_in = static_cast<std::size_t>(trial.n_in), n_rows = static_cast<std::size_t>(ggml_nrows(product));
-    const std::size_t n_used = routed ? static_cast<std::size_t>(product->ne[1]) : 1;
-    std::vector<double> sizes(n_rows);
-    for (std::size_t row = 0; row < n_rows; ++row) {
-      const std::size_t input_row = routed && x->ne[1] == 1 ? row / n_used : row;  // one input for all experts
-      const std::size_t expert = routed ? static_cast<std::size_t>(experts[row]) : 0;
-      for (std::size_t i = 0; i < n_in; ++i)
-        sizes[row] += static_cast<double>(inputs[input_row * n_in + i]) *
-                      static_cast<double>(trial.factors.right[expert * n_in + i]);
-    }
-    return sizes;
-  }
-
   static double root_mean_square(const std::vector<double>& values) {
     return values.empty() ? 0.0 : norm(values) / std::sqrt(static_cast<double>(values.size()));
   }
@@ -183,7 +164,7 @@ class Check {
     WriterCheck result{trial.name, "still", 0, 0, "refused", 0, 0};
     std::vector<double> first;
     const auto push = [&](ggml_tensor* product) {
-      const std::vector<double> detected = detect(trial, product);
+      const std::vector<double> detected = responses(trial.factors, product);
       std::vector<float> output = read_floats(product);
       if (first.empty()) {
         size(trial, detected, output);

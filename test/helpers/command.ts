@@ -4,6 +4,7 @@ import { PassThrough, Readable } from 'node:stream';
 
 import type { Library } from '../../lib/cli/context';
 import { run } from '../../lib/cli/run';
+import type { ModelWriters, Writer } from '../../lib/writers';
 import { sampleReport } from './report';
 
 export const inspection = {
@@ -22,6 +23,46 @@ export const inspection = {
     { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704, canUpdate: true },
     { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800, canUpdate: true },
   ],
+};
+export const writer: Writer = {
+  name: 'blk.0.attn_output.weight',
+  layer: 0,
+  kind: 'attention output',
+  type: 'q8_0',
+  nIn: 64,
+  nOut: 64,
+  nExperts: 1,
+  class: 'direct',
+  why: '',
+  factor: 1,
+  gains: [],
+  expertScale: null,
+  path: [],
+  uses: 1,
+  adapter: null,
+  input: 'a',
+  product: 'b',
+  top: 'b',
+  join: 'c',
+};
+export const foundWriters: ModelWriters = {
+  architecture: 'llama',
+  writers: [
+    writer,
+    {
+      ...writer,
+      name: 'blk.0.ffn_down.weight',
+      kind: 'FFN down',
+      nIn: 128,
+      class: 'post-norm',
+      path: [
+        { kind: 'norm' },
+        { kind: 'channel', tensor: 'blk.0.post_ffw_norm.weight' },
+        { kind: 'constant', value: 0.25 },
+      ],
+    },
+  ],
+  leftOut: [],
 };
 const verified = {
   ok: true,
@@ -50,7 +91,9 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     version: '1.2.3',
     harden: noting('harden', sampleReport()),
     inspect: noting('inspect', inspection),
+    findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),
+    revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000 }),
     generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
     ...changes,
   };

@@ -15,6 +15,14 @@ function measured(harm: number, benign: number, over: number): Measured {
 /** A report as `harden` makes it, with the numbers of no real model. */
 export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport {
   const counts = { harmful: 96, harmless: 96, borderline: 80 };
+  const writer = {
+    layer: 3,
+    kind: 'attention output',
+    class: 'direct' as const,
+    reach: 1,
+    measured: false,
+    sharing: [],
+  };
   const realised = {
     mode: 'refit' as const,
     relativeChange: 0.0312,
@@ -107,9 +115,10 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       validated: { refused: { harmful: 0.5, harmless: 0, borderline: 0.05 }, degenerate: 0, score: 0.5 },
     },
     tensors: [
-      { name: 'blk.3.attn_output.weight', type: 'Q8_0', realised },
-      { name: 'blk.3.ffn_down.weight', type: 'Q8_0', realised: { ...realised, gain: 1.002 } },
+      { name: 'blk.3.attn_output.weight', type: 'Q8_0', writer, realised },
+      { name: 'blk.3.ffn_down.weight', type: 'Q8_0', writer, realised: { ...realised, gain: 1.002 } },
     ],
+    leftOut: [],
     before: measured(22, 0, 2),
     after: measured(44, 1, 4),
     change: {

@@ -17,6 +17,14 @@ export interface TinyModelOptions {
   valueSize?: number;
   nFf?: number;
   nContext?: number;
+  /** Whether a norm follows each sublayer, as in gemma2. */
+  postNorms?: boolean;
+  /** Experts in place of the one FFN; two are in use. */
+  nExperts?: number;
+  /** Whether a gated expert that is always in use stands beside them, as in qwen2moe. */
+  sharedExpert?: boolean;
+  /** Whether the output head has a matrix of its own. */
+  head?: boolean;
   /** Pieces beside `<unk>`, `<s>`, `</s>` and the 256 bytes; earlier ones are preferred. `▁` is a space. */
   pieces?: readonly string[];
   /** Added or, with undefined, left out. `@` at the beginning of a key is the architecture. */
@@ -53,6 +61,9 @@ export function tinyModel(options: TinyModelOptions = {}): TinyGguf {
     '@.attention.value_length': { uint32: valueSize },
     '@.attention.layer_norm_rms_epsilon': { float32: 1e-5 },
     '@.rope.dimension_count': { uint32: headSize },
+    ...(options.nExperts === undefined
+      ? {}
+      : { '@.expert_count': { uint32: options.nExperts }, '@.expert_used_count': { uint32: 2 } }),
     'tokenizer.ggml.model': { string: 'llama' },
     'tokenizer.ggml.tokens': { array: ['string', tokens.map(([text]) => text)] },
     'tokenizer.ggml.scores': { array: ['float32', tokens.map(([, score]) => score)] },
@@ -60,7 +71,17 @@ export function tinyModel(options: TinyModelOptions = {}): TinyGguf {
     ...options.metadata,
   };
   const matrix = (name: string, nIn: number, nOut: number): TinyTensor => ({ name, type: 'F32', shape: [nIn, nOut] });
-  const vector = (name: string): TinyTensor => ({ name, type: 'F32', shape: [dModel] });
+  const vector = (name: string, n = dModel): TinyTensor => ({ name, type: 'F32', shape: [n] });
+  const ffn = (name: string, end = ''): TinyTensor[] => [
+    matrix(`${name}.ffn_gate${end}.weight`, dModel, nFf),
+    matrix(`${name}.ffn_up${end}.weight`, dModel, nFf),
+    matrix(`${name}.ffn_down${end}.weight`, nFf, dModel),
+  ];
+  const experts = (name: string, n: number): TinyTensor[] => [
+    matrix(`${name}.ffn_gate_inp.weight`, dModel, n),
+    ...ffn(name, '_exps').map(({ shape, ...tensor }): TinyTensor => ({ ...tensor, shape: [...shape, n] })),
+    ...(options.sharedExpert ? [vector(`${name}.ffn_gate_inp_shexp.weight`), ...ffn(name, '_shexp')] : []),
+  ];
   const block = (name: string): TinyTensor[] => [
     vector(`${name}.attn_norm.weight`),
     matrix(`${name}.attn_q.weight`, dModel, nHead * headSize),
@@ -68,9 +89,10 @@ export function tinyModel(options: TinyModelOptions = {}): TinyGguf {
     matrix(`${name}.attn_v.weight`, dModel, nHeadKv * valueSize),
     matrix(`${name}.attn_output.weight`, nHead * valueSize, dModel),
     vector(`${name}.ffn_norm.weight`),
-    matrix(`${name}.ffn_gate.weight`, dModel, nFf),
-    matrix(`${name}.ffn_up.weight`, dModel, nFf),
-    matrix(`${name}.ffn_down.weight`, nFf, dModel),
+    ...(options.nExperts === undefined ? ffn(name) : experts(name, options.nExperts)),
+    ...(options.postNorms
+      ? [vector(`${name}.post_attention_norm.weight`), vector(`${name}.post_ffw_norm.weight`)]
+      : []),
   ];
   return tinyGguf({
     metadata: Object.fromEntries(
@@ -81,6 +103,7 @@ export function tinyModel(options: TinyModelOptions = {}): TinyGguf {
     tensors: [
       matrix('token_embd.weight', dModel, tokens.length),
       vector('output_norm.weight'),
+      ...(options.head ? [matrix('output.weight', dModel, tokens.length)] : []),
       ...Array.from({ length: nLayer }, (_, i) => block(`blk.${i}`)).flat(),
     ],
   });

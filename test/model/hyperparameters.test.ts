@@ -96,7 +96,7 @@ const run = `
       const request = { prompts: [tokens, tokens.slice(1)], threads: 1 };
       const { answers } = await addon.generate(session, { ...request, maxTokens: 2 }, () => {}).done;
       addon.detokenize(session, answers[0]);
-      await addon.capture(session, { ...request, nLayer: 1, writers: [] }, () => {}).done;
+      await addon.capture(session, { ...request, streams: ['l_out-0'], writers: [] }, () => {}).done;
       print({ code: 'ok' });
     } catch ({ code, message, details }) {
       print({ code, message, details });

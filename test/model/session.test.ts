@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cpuUsage } from 'node:process';
 
-import { captureActivations, findWriters, generate, inspect, ModelSession, type Progress } from '../../lib';
+import { captureActivations, findWriters, generate, ModelSession, type Progress } from '../../lib';
 import { native, runTask, type SessionHandle } from '../../lib/native';
 import { inChild } from '../helpers/in-child';
 import { temporaryFolder } from '../helpers/temporary';
@@ -51,7 +51,7 @@ describe('calls that wait for another', () => {
         runTask(() => native.generate(handle, { prompts: tokens, maxTokens: 4, threads }, () => {}), controller.signal),
         runTask(() => native.nextTokenLogits(handle, { prompts: tokens, threads }, () => {}), controller.signal),
         runTask(
-          () => native.capture(handle, { prompts: tokens, nLayer: 6, writers: [], threads }, () => {}),
+          () => native.capture(handle, { prompts: tokens, streams: [], writers: [], threads }, () => {}),
           controller.signal,
         ),
       ];
@@ -203,8 +203,6 @@ describe('capture', () => {
     const all = await session.capture(tokens(), { streams: true, writers });
     const some = await session.capture(tokens(), { streams: true, writers, nLayer: 2 });
     const width = all.dModel;
-    expect(all.nLayer).toBe(6);
-    expect(some.nLayer).toBe(2);
     const first = tokens().map((_, i) => all.streams.subarray(i * 6 * width, (i * 6 + 2) * width));
     expect(some.streams).toEqual(Float32Array.from(first.flatMap((rows) => [...rows])));
     expect(some.inputs).toEqual(all.inputs);
@@ -233,7 +231,7 @@ describe('capture', () => {
   });
 
   test('captureActivations reads as many blocks as it is told', async () => {
-    const writers = findWriters(await inspect(tinyChat)).filter(({ layer }) => layer < 2);
+    const writers = (await findWriters(session)).writers.filter(({ layer }) => layer < 2);
     const { fit } = tinyPrompts(16);
     const { nLayer, streams, inputs } = await captureActivations(session, { borderline: [], ...fit }, writers, {
       seed: 1,

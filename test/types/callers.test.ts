@@ -50,7 +50,7 @@ const accepted: Record<string, string> = {
         const { option }: Readonly<Record<string, unknown>> = error.details; const known: Error = error; } }`,
   'the stages one by one': `${signal} const session = await ModelSession.open('m.gguf', { threads: 1, signal });
     const sample = splitPrompts(builtInPrompts(), { seed: 1 });
-    const writers = findWriters(await inspect('m.gguf'));
+    const { writers, leftOut } = await findWriters(session), why: string | undefined = leftOut[0]?.why;
     const activations = await captureActivations(session, sample.fit, writers, { seed: 1 });
     const tokens: Int32Array = session.encode('Hello'), answers = await session.generate([tokens], { maxTokens: 8 });
     const first: string | undefined = answers.texts[0]; session.close();`,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Library } from '../../lib/cli/context';
 import { exitCodes, RosiError, type RosiErrorCode } from '../../lib/errors';
 import type { HardenOptions } from '../../lib/options';
-import { finished, inspection, library, rosi } from '../helpers/command';
+import { finished, foundWriters, inspection, library, rosi } from '../helpers/command';
 import { sampleReport } from '../helpers/report';
 import { temporaryFolder } from '../helpers/temporary';
 
@@ -236,10 +236,29 @@ describe('rosi inspect', () => {
     expect(out).not.toContain('\u001b');
   });
   test('says why a model can not be hardened', async () => {
-    const other = { ...inspection, tensors: inspection.tensors.slice(1) };
-    const { out, status } = await finished(['inspect', 'm.gguf'], library({ inspect: () => Promise.resolve(other) }));
+    const refusal = new RosiError('MODEL_UNSUPPORTED', 'block 0 adds something else');
+    const no = library({ findWritersInFile: () => Promise.reject(refusal) });
+    const { out, status } = await finished(['inspect', 'm.gguf', '--writers'], no);
     expect(status).toBe(0);
-    expect(out).toMatch(/can be hardened +no: .*block 0 has 1/u);
+    expect(out).toMatch(/can be hardened +no: block 0 adds something else/u);
+    expect(JSON.parse((await finished(['inspect', 'm.gguf', '--json'], no)).out)).toMatchObject({
+      refused: refusal.message,
+    });
+  });
+  test('names a writer whose type can not be updated', async () => {
+    const tensors = inspection.tensors.map((tensor) => ({ ...tensor, canUpdate: false }));
+    const fixed = library({ inspect: () => Promise.resolve({ ...inspection, tensors }) });
+    const { out } = await finished(['inspect', 'm.gguf'], fixed);
+    expect(out).toMatch(/can be hardened +no: blk\.0\.attn_output\.weight has type Q8_0/u);
+  });
+  test('lists the writers, their way to the stream and what is left out', async () => {
+    const leftOut = [{ name: 'blk.1.x.weight', layer: 1, why: 'a clamp follows' }];
+    const some = library({ findWritersInFile: () => Promise.resolve({ ...foundWriters, leftOut }) });
+    const { out } = await finished(['inspect', 'm.gguf', '--writers'], some);
+    expect(out).toMatch(/^0 +blk\.0\.attn_output\.weight +attention output +Q8_0 +64 x 64 +direct +yes$/mu);
+    expect(out).toMatch(/128 x 64 +norm, gain blk\.0\.post_ffw_norm\.weight, times 0\.25 +yes$/mu);
+    expect(out).toMatch(/^blk\.1\.x\.weight is left out: a clamp follows$/mu);
+    expect(out).toMatch(/yes, through 2 matrices .*; 1 more are left out/u);
   });
   test('says what made a hardened file', async () => {
     const metadata = { ...inspection.metadata, 'rosi.version': '0.1.0', 'rosi.plan': '{"layer":4}' };
@@ -255,7 +274,10 @@ describe('rosi inspect', () => {
     expect(out).toMatch(/^llama\.block_count +1$/mu);
   });
   test('prints JSON', async () => {
-    expect(JSON.parse((await finished(['inspect', 'm.gguf', '--json'])).out)).toEqual(inspection);
+    expect(JSON.parse((await finished(['inspect', 'm.gguf', '--json'])).out)).toEqual({
+      ...inspection,
+      ...foundWriters,
+    });
   });
 });
 

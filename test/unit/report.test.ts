@@ -1,5 +1,7 @@
 import type { AnswerSample, Behaviour } from '../../lib/evaluate';
 import type { Screening } from '../../lib/first-token';
+import type { Push } from '../../lib/push';
+import { writer } from '../helpers/command';
 import { resolveOptions } from '../../lib/options';
 import { type Role, splitPrompts } from '../../lib/prompts';
 import type { AnswerLabel } from '../../lib/refusal';
@@ -31,6 +33,16 @@ function behaviour(letters: Record<Role, string>, firstToken = 0.3): Behaviour {
 
 const screening = (harmful: number): Screening => ({ refusal: { harmful, harmless: 0, borderline: 0.1 }, kl: 0.02 });
 
+const push: Push = {
+  writer: { ...writer, name: 'blk.2.ffn_down.weight', layer: 2, kind: 'FFN down' },
+  right: new Float32Array(8),
+  sharing: [],
+  gains: null,
+  expertScale: null,
+  reach: 1,
+  measured: false,
+};
+
 function parts(
   before: Record<Role, string> | null,
   after: Record<Role, string> | null,
@@ -48,6 +60,8 @@ function parts(
       chatTemplate: '{{ messages }}',
     } as Parts['info'],
     sample: splitPrompts(undefined, { seed: 0 }),
+    found: { architecture: 'llama', writers: [], leftOut: [] },
+    pushes: [push],
     search: null,
     plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
     direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
@@ -163,6 +177,16 @@ describe('makeReport', () => {
     };
     expect(weak('refit')).toMatch(/1 of 1 tensors from the planned change: blk\.2\.ffn_down\.weight \(gain 0\.300\)/u);
     expect(weak('copy')).not.toMatch(/from the planned/u);
+  });
+  test('notes writers that are left out, and pushes that stand behind norms, gates or routers', () => {
+    expect(notesOf(calm, firm)).not.toMatch(/left as they are|Behind/u);
+    const leftOut = [{ name: 'blk.0.x.weight', layer: 0, why: 'a clamp follows' }];
+    const found = { architecture: 'llama', writers: [], leftOut };
+    expect(notesOf(calm, firm, { found })).toMatch(
+      /1 writers are left as they are.*blk\.0\.x\.weight \(a clamp follows\)/u,
+    );
+    expect(makeReport(parts(calm, firm, { found })).leftOut).toEqual(leftOut);
+    expect(notesOf(calm, firm, { pushes: [{ ...push, measured: true }] })).toMatch(/Behind 1 of 1 matrices/u);
   });
   test('notes rounding that pushes beside the direction', () => {
     const given = parts(calm, firm);

@@ -1,0 +1,121 @@
+import type { Streams } from './capture';
+import { chooseDirection } from './direction';
+import type { WriterFactor } from './factors';
+import { native, runTask, type RankOneFactors } from './native';
+import type { ModelSession } from './session';
+import { isExact, type Writer } from './writers';
+
+/** A writer's right factor, and what stands between the matrix and the stream. */
+export interface Push extends WriterFactor {
+  /** [nOut], the gains that multiply the channels on the way, one by one; null: none. */
+  gains: Float32Array | null;
+  /** [nExperts], what the experts' outputs are multiplied by; null: nothing. */
+  expertScale: Float32Array | null;
+  /**
+   * How far the mean harmful stream moves along a unit vector s when left = s / gains: constants on the way, or, behind
+   * routers, gates and norms, as measured. Not positive: such a writer can't push.
+   */
+  reach: number;
+  /** Whether `reach` was measured on prompts rather than read off the graph. */
+  measured: boolean;
+}
+
+// Of the largest gain: beyond it left = s / gain would be that channel alone.
+const smallestGain = 0.02;
+// Prompts that the reach is measured on: it is a mean of gates that differ by tens of percent.
+const fewPrompts = 16;
+// A router or gate that lets less through is not made up for: where it opens, the push would be as many times too far.
+const leastReach = 0.1;
+
+/**
+ * What each writer's update comes to at the stream. Constants and gains are read from the file; what routers, gates,
+ * norms and hyper-connections let through is measured on the first harmful prompts.
+ */
+export async function pushesOf(
+  session: ModelSession,
+  activations: Streams,
+  factors: readonly WriterFactor[],
+  harmful: readonly string[],
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<Push[]> {
+  const vectors = await readVectors(session.path, factors, options.signal);
+  const pushes = factors.map((factor): Push => {
+    const { gains, expertScale, factor: constant } = factor.writer;
+    return {
+      ...factor,
+      gains: gains.length === 0 ? null : productOf(gains.map((name) => vectors.get(name)!)),
+      expertScale: expertScale === null ? null : vectors.get(expertScale)!,
+      reach: constant ?? 1,
+      measured: false,
+    };
+  });
+  const inexact = pushes.filter(({ writer }) => !isExact(writer));
+  if (inexact.length === 0) return pushes;
+  // Any direction will do: the update is parallel to it, and a small one. This one is about what will be used.
+  const { vector } = chooseDirection(activations, Math.floor(activations.nLayer / 2));
+  const tokens = harmful.slice(0, fewPrompts).map((prompt) => session.encode(prompt));
+  const trial = inexact.map((push) => toFactors(push, vector));
+  const measured = await session.reach(tokens, vector, trial);
+  const reachOf = new Map(inexact.map(({ writer }, i) => [writer.name, measured[i]!]));
+  return pushes.map((push) => {
+    const reach = reachOf.get(push.writer.name);
+    if (reach === undefined || reach === null) return push;
+    return { ...push, reach: bounded(push.writer, reach), measured: true };
+  });
+}
+
+/** The update for which the mean harmful stream moves by about `reach` along the unit vector `s`. */
+export function toFactors(push: Push, s: Float32Array): RankOneFactors {
+  const { writer, right, gains, expertScale } = push;
+  const { name, nExperts, nOut } = writer;
+  const one = gains === null ? s : s.map((value, i) => value / gains[i]!);
+  const left = new Float32Array(nExperts * nOut);
+  for (let expert = 0; expert < nExperts; ++expert) {
+    const scale = expertScale?.[expert] ?? 1;
+    left.set(scale === 1 ? one : one.map((value) => value / scale), expert * nOut);
+  }
+  return { name, left, right, nExperts };
+}
+
+/**
+ * The same edit as a run-time adapter: the engine adds its term at another place on the way to the stream in some
+ * graphs. Null when it ignores the adapter of one of the matrices.
+ */
+export function adapterOf(tensors: readonly RankOneFactors[], pushes: readonly Push[]): RankOneFactors[] | null {
+  const byName = new Map(pushes.map((push) => [push.writer.name, push]));
+  const adapter: RankOneFactors[] = [];
+  for (const tensor of tensors) {
+    const { writer, expertScale } = byName.get(tensor.name)!;
+    const way = writer.adapter;
+    if (way === null || !way.honoured || way.ratio === null) return null;
+    const by = (i: number) => way.ratio! * (way.expertScale ? expertScale![Math.floor(i / writer.nOut)]! : 1);
+    const plain = way.ratio === 1 && !way.expertScale;
+    adapter.push(plain ? tensor : { ...tensor, left: tensor.left.map((value, i) => value * by(i)) });
+  }
+  return adapter;
+}
+
+async function readVectors(
+  path: string,
+  factors: readonly WriterFactor[],
+  signal: AbortSignal | undefined,
+): Promise<Map<string, Float32Array>> {
+  const names = new Set(
+    factors.flatMap(({ writer }) => [...writer.gains, ...(writer.expertScale === null ? [] : [writer.expertScale])]),
+  );
+  if (names.size === 0) return new Map();
+  const vectors = await runTask(() => native.readVectors(path, [...names]), signal);
+  return new Map([...names].map((name, i) => [name, vectors[i]!]));
+}
+
+function productOf(gains: readonly Float32Array[]): Float32Array {
+  const product = gains[0]!.map((value, i) => gains.slice(1).reduce((all, gain) => all * gain[i]!, value));
+  const largest = product.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const least = smallestGain * largest;
+  return product.map((value) => (Math.abs(value) >= least ? value : value < 0 ? -least : least));
+}
+
+/** A norm takes every size away, so that its reach has no scale of its own. */
+function bounded({ class: kind, factor }: Writer, reach: number): number {
+  return kind === 'post-norm' ? reach : Math.max(reach, leastReach * Math.abs(factor ?? 1));
+}

@@ -1,0 +1,109 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { deflateRaw as deflateRawCallback, inflateRaw as inflateRawCallback } from 'node:zlib';
+
+import { RosiError } from '../errors';
+
+const deflateRaw = promisify(deflateRawCallback);
+const inflateRaw = promisify(inflateRawCallback);
+
+// An undo file: packed pieces one after the other, then the index as JSON, its length (uint64, little-endian), the magic.
+const magic = Buffer.from('rosi-undo-1\n');
+const tailBytes = 8 + magic.length;
+const mostIndexBytes = 64 * 2 ** 20; // of a model with a hundred thousand tensors
+/** Most bytes of the source that one packed piece holds. */
+export const pieceBytes = 4 * 2 ** 20;
+
+/** How a run of the source's bytes comes back. */
+export type UndoPart =
+  /** They are in the hardened file from `from` on. */
+  | { kind: 'copy'; bytes: number; from: number }
+  /** They are what is there, exclusive-or with the piece of `packed` bytes. */
+  | { kind: 'xor'; bytes: number; from: number; packed: number }
+  /** They are the piece. */
+  | { kind: 'raw'; bytes: number; packed: number };
+
+export interface UndoIndex {
+  source: { sha256: string; bytes: number };
+  /** `checksum`: its `rosi.checksum`, by which it is recognised. */
+  hardened: { bytes: number; checksum: string };
+  /** In the source's order. */
+  parts: UndoPart[];
+}
+
+export const pack = (bytes: Uint8Array): Promise<Buffer> => deflateRaw(bytes, { level: 6 });
+
+/** Unpacks a piece; one that would be longer than it says is refused before it takes the memory. */
+export async function unpack(piece: Uint8Array, bytes: number, path: string): Promise<Buffer> {
+  const unpacked = await inflateRaw(piece, { maxOutputLength: bytes }).catch(() => null);
+  if (unpacked?.length !== bytes) throw damaged(path, 'a piece does not unpack');
+  return unpacked;
+}
+
+export function encodeIndex(index: UndoIndex): Buffer {
+  const json = Buffer.from(JSON.stringify(index));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([json, length, magic]);
+}
+
+/** Reads and checks the index; pieces begin at offset 0 of the file. */
+export async function readIndex(file: FileHandle, path: string): Promise<UndoIndex> {
+  const { size } = await file.stat();
+  const tail = await readAt(file, Math.max(0, size - tailBytes), Math.min(size, tailBytes));
+  if (!tail.subarray(8).equals(magic)) throw damaged(path, 'it does not end as an undo file does');
+  const length = Number(tail.readBigUInt64LE(0));
+  if (length > Math.min(mostIndexBytes, size - tailBytes)) throw damaged(path, 'its index is longer than the file');
+  const at = size - tailBytes - length;
+  let index: UndoIndex;
+  try {
+    index = JSON.parse((await readAt(file, at, length)).toString('utf8')) as UndoIndex;
+  } catch {
+    throw damaged(path, 'its index is no JSON');
+  }
+  check(index, at, path);
+  return index;
+}
+
+/** Exactly `bytes` bytes. @throws RosiError `FILE_FAILED` when the file ends before. */
+export async function readAt(file: FileHandle, from: number, bytes: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes;) {
+    const { bytesRead } = await file.read(buffer, at, bytes - at, from + at);
+    if (bytesRead === 0) throw new RosiError('FILE_FAILED', `a file ended at byte ${from + at} while it was read`);
+    at += bytesRead;
+  }
+  return buffer;
+}
+
+export function openToRead(path: string): Promise<FileHandle> {
+  return open(path, 'r');
+}
+
+function check(index: UndoIndex, packedBytes: number, path: string): void {
+  const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  const { source, hardened, parts } = index ?? {};
+  const head =
+    typeof source?.sha256 === 'string' &&
+    count(source.bytes) &&
+    typeof hardened?.checksum === 'string' &&
+    count(hardened.bytes) &&
+    Array.isArray(parts);
+  if (!head) throw damaged(path, 'its index lacks what it should say');
+  let bytes = 0;
+  let packed = 0;
+  for (const part of parts) {
+    const known =
+      count(part?.bytes) &&
+      (part.kind === 'raw' || (count(part.from) && part.from + part.bytes <= hardened.bytes)) &&
+      (part.kind === 'copy' || (['xor', 'raw'].includes(part.kind) && count(part.packed) && part.bytes <= pieceBytes));
+    if (!known) throw damaged(path, 'a part of its index is wrong');
+    bytes += part.bytes;
+    if (part.kind !== 'copy') packed += part.packed;
+  }
+  if (bytes !== source.bytes || packed !== packedBytes) throw damaged(path, 'its parts do not add up');
+}
+
+export function damaged(path: string, why: string): RosiError {
+  return new RosiError('UNDO_INVALID', `${path} is no undo file of this library, or damaged: ${why}`, { path, why });
+}

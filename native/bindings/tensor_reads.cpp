@@ -1,0 +1,104 @@
+// readVectors: the numbers of small tensors. meanRows: the mean row of matrices in a file, of each expert's where there
+// are several: the paper's right factor.
+#include "bindings/tensor_reads.h"
+
+#include "bindings/args.h"
+#include "bindings/promise_worker.h"
+#include "core/file_io.h"
+#include "gguf/file.h"
+#include "kernels/rank_one.h"
+
+namespace rosi::bindings {
+namespace {
+
+const gguf::Tensor& find(const gguf::File& file, const std::string& name) {
+  const gguf::Tensor* tensor = file.find(name);
+  if (tensor != nullptr) return *tensor;
+  const std::string path = core::to_utf8(file.input().path());
+  throw core::Error(core::ErrorCode::option_invalid, path + " has no tensor named " + name,
+                    {{"tensor", name}, {"path", path}});
+}
+
+class MeanRowsWorker final : public PromiseWorker {
+ public:
+  explicit MeanRowsWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), info[2]),
+        path_(core::from_utf8(info[0].As<Napi::String>())),
+        names_(to_strings(info[1])) {}
+
+ private:
+  void run() override {
+    const gguf::File file = gguf::File::open(path_);
+    const core::Progress tick = progress();
+    for (const std::string& name : names_) {
+      const gguf::Tensor& tensor = find_matrix(file, name);
+      const auto n_in = static_cast<std::size_t>(tensor.shape[0]);
+      const auto n_experts = static_cast<std::size_t>(tensor.n_dims == 3 ? tensor.shape[2] : 1);
+      const std::size_t bytes = tensor.bytes.size() / n_experts;
+      std::vector<float>& rows = rows_.emplace_back(n_in * n_experts);
+      for (std::size_t expert = 0; expert < n_experts; ++expert)
+        kernels::column_mean(tensor.type, tensor.bytes.subspan(expert * bytes, bytes), tensor.shape[0], tensor.shape[1],
+                             std::span(rows).subspan(expert * n_in, n_in));
+      core::report(tick, double(rows_.size()) / double(names_.size()));
+    }
+  }
+
+  static const gguf::Tensor& find_matrix(const gguf::File& file, const std::string& name) {
+    const gguf::Tensor& tensor = find(file, name);
+    if ((tensor.n_dims == 2 || tensor.n_dims == 3) && kernels::supports_rank_one(tensor.type)) return tensor;
+    const char* type = gguf::find_type(tensor.type)->name;
+    throw core::Error(core::ErrorCode::tensor_unsupported,
+                      name + " has type " + type + " and " + std::to_string(tensor.n_dims) +
+                          " dimensions; a mean row is there for matrices of types that can be edited",
+                      {{"tensor", name}, {"type", type}, {"dimensions", double(tensor.n_dims)}});
+  }
+
+  Napi::Value result() override {
+    Napi::Array js = Napi::Array::New(Env(), rows_.size());
+    for (std::uint32_t i = 0; i < rows_.size(); ++i) js[i] = to_js(Env(), rows_[i]);
+    return js;
+  }
+
+  const std::filesystem::path path_;
+  const std::vector<std::string> names_;
+  std::vector<std::vector<float>> rows_;
+};
+
+/// readVectors(path, names) -> { done: Promise<Float32Array[]>, cancel(): void }
+class ReadVectorsWorker final : public PromiseWorker {
+ public:
+  explicit ReadVectorsWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), info[2]),
+        path_(core::from_utf8(info[0].As<Napi::String>())),
+        names_(to_strings(info[1])) {}
+
+ private:
+  void run() override {
+    const gguf::File file = gguf::File::open(path_);
+    for (const std::string& name : names_) {
+      const gguf::Tensor& tensor = find(file, name);
+      if (tensor.n_dims != 1 || !kernels::supports_rank_one(tensor.type)) {
+        throw core::Error(core::ErrorCode::tensor_unsupported, name + " is no vector of a type that can be read",
+                          {{"tensor", name}, {"type", gguf::find_type(tensor.type)->name}});
+      }
+      vectors_.emplace_back(static_cast<std::size_t>(tensor.shape[0]));
+      kernels::dequantize_row(tensor.type, tensor.bytes.data(), vectors_.back().data(), tensor.shape[0]);
+    }
+  }
+  Napi::Value result() override {
+    Napi::Array js = Napi::Array::New(Env(), vectors_.size());
+    for (std::uint32_t i = 0; i < vectors_.size(); ++i) js[i] = to_js(Env(), vectors_[i]);
+    return js;
+  }
+
+  const std::filesystem::path path_;
+  const std::vector<std::string> names_;
+  std::vector<std::vector<float>> vectors_;
+};
+
+}  // namespace
+
+Napi::Value read_vectors(const Napi::CallbackInfo& info) { return start<ReadVectorsWorker>(info); }
+Napi::Value mean_rows(const Napi::CallbackInfo& info) { return start<MeanRowsWorker>(info); }
+
+}  // namespace rosi::bindings

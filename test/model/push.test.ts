@@ -1,0 +1,128 @@
+// Models of random weights in which something stands between the writers and the stream: the update that is planned is
+// the one that arrives, as a run-time adapter and in the file.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import {
+  applyUpdate, captureActivations, chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf,
+  type Activations, type Direction, type Push, type RightFactor, type UpdatePlan, type Writer,
+} from '../../lib'; // prettier-ignore
+import { adapterOf } from '../../lib/push';
+import { withEdit } from '../../lib/trial-edit';
+import { tinyModel, type TinyModelOptions } from '../helpers/tiny-model';
+
+const folder = mkdtempSync(join(tmpdir(), 'rosi-push-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const nLayer = 2;
+const size = { nLayer, dModel: 64, nHead: 4, nFf: 96, nContext: 256 };
+const words = (n: number, seed: number) =>
+  Array.from({ length: n }, (_, i) =>
+    Array.from({ length: 6 }, (_, j) => 'abcdefghij'[(seed + 7 * i + 3 * j * j + ((i * j) % 5)) % 10]).join(' '),
+  );
+const fit = { harmful: words(16, 1), harmless: words(16, 4).map((text) => `${text} z`), borderline: words(8, 7) };
+const lastTokens = (session: ModelSession) => fit.harmful.map((prompt) => session.encode(prompt));
+const strength = 0.3; // far above rounding, and far below what a norm bounds
+
+const models: [what: string, model: TinyModelOptions, classes: Writer['class'][]][] = [
+  ['nothing stands between', { ...size }, ['direct', 'direct']],
+  [
+    'the residual is scaled (granite)',
+    {
+      ...size,
+      architecture: 'granite',
+      metadata: { '@.residual_scale': { float32: 0.22 }, '@.logit_scale': { float32: 4 } },
+    },
+    ['constant', 'constant'],
+  ],
+  ['norms follow (gemma2)', { ...size, architecture: 'gemma2', postNorms: true }, ['post-norm', 'post-norm']],
+];
+
+describe.each(models)('where %s', (what, model, classes) => {
+  const path = join(folder, `${what}.gguf`);
+  let session: ModelSession;
+  let writers: Writer[];
+  let activations: Activations;
+  let direction: Direction;
+
+  beforeAll(async () => {
+    tinyModel(model).write(path);
+    session = await ModelSession.open(path, { threads: 1 });
+    ({ writers } = await findWriters(session));
+    activations = await captureActivations(session, fit, writers, { seed: 3 });
+    direction = chooseDirection(activations, nLayer - 1);
+  });
+  afterAll(() => session.close());
+
+  const pushes = async (rightFactor: RightFactor): Promise<Push[]> => {
+    const factors = await rightFactorsOf(path, activations, writers, { rightFactor, rho: 1, threads: 1 });
+    return pushesOf(session, activations, factors, fit.harmful);
+  };
+  const plan = (some: Push[], edit: { rightFactor: RightFactor; strength: number }): UpdatePlan =>
+    planUpdate(activations, direction, some, {
+      layer: nLayer - 1,
+      layers: [0, nLayer - 1],
+      schedule: 'equal',
+      ...edit,
+    });
+  /** Mean change of the stream after the last block along the direction, in units of what was asked for. */
+  const arrived = async (edited: ModelSession, edit?: Parameters<Parameters<typeof withEdit>[4]>[1]) => {
+    const request = { streams: true, writers: [], ...(edit && { edit }) };
+    const { streams, dModel } = await edited.capture(lastTokens(edited), request);
+    const before = activations.streams.harmful;
+    let sum = 0;
+    for (let prompt = 0; prompt < before.count; ++prompt)
+      for (let j = 0; j < dModel; ++j) {
+        const at = (prompt * nLayer + nLayer - 1) * dModel + j;
+        sum += (streams[at]! - before.data[at]!) * direction.vector[j]!;
+      }
+    return sum / before.count / (strength * direction.distance);
+  };
+
+  test(`the writers are ${classes.join(', ')}`, () => {
+    expect(writers.filter(({ layer }) => layer === 1).map((writer) => writer.class)).toEqual(classes);
+  });
+
+  test.each(classes.slice(1).map((kind, i) => [kind, i + 1] as const))(
+    'the push of a writer of the last block arrives in full (%s, %i)',
+    async (_, index) => {
+      const all = await pushes('gated');
+      const one = all.filter(({ writer }) => writer.layer === 1).slice(index, index + 1);
+      const planned = plan(one, { rightFactor: 'gated', strength });
+      expect(planned.tensors).toHaveLength(1);
+      await withEdit(session, planned, one, {}, async (edited, edit) => {
+        expect(edit).toBeDefined();
+        expect(await arrived(edited, edit)).toBeCloseTo(1, 2); // second order in the strength
+      });
+      const output = join(folder, 'edited.gguf');
+      await applyUpdate(path, planned, { output, overwrite: true });
+      const hardened = await ModelSession.open(output, { threads: 1 });
+      expect(await arrived(hardened)).toBeCloseTo(1, 2);
+      hardened.close();
+    },
+  );
+
+  test('adapter and file say the same of all writers at once, for the right factors of the paper, too', async () => {
+    for (const edit of [
+      { rightFactor: 'gated', strength: 1 },
+      { rightFactor: 'mean-row', strength: 100 },
+    ] as const) {
+      const all = await pushes(edit.rightFactor);
+      const planned = plan(all, edit);
+      const logits = await withEdit(session, planned, all, {}, (edited, edit) =>
+        edited.nextTokenLogits(lastTokens(edited), edit),
+      );
+      const ignored = all.map((push) => ({ ...push, writer: { ...push.writer, adapter: null } }));
+      expect(adapterOf(planned.tensors, ignored)).toBeNull();
+      const ofCopy = await withEdit(session, planned, ignored, {}, async (edited, edit) => {
+        expect(edit).toBeUndefined();
+        expect(edited).not.toBe(session);
+        return edited.nextTokenLogits(lastTokens(edited));
+      });
+      const original = await session.nextTokenLogits(lastTokens(session));
+      const far = (a: Float32Array, b: Float32Array) => Math.hypot(...a.map((value, i) => value - b[i]!));
+      expect(far(logits, ofCopy)).toBeLessThan(2e-3 * far(logits, original));
+    }
+  });
+});
