@@ -5,7 +5,7 @@ export { rightFactorsOf, type WriterFactor } from './factors';
 export { pushesOf, type Push } from './push';
 export { searchEdit, type Candidate, type SearchResult, type SearchSettings } from './search';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
-export { applyUpdate, type UpdateOptions } from './update';
+export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
 export { verifyUpdate } from './verify';
 export { Evaluator, type Behaviour } from './evaluate';
 export { generate, type GenerateOptions } from './generate';
@@ -31,5 +31,14 @@ export { labelAnswer, type AnswerLabel } from './refusal';
 export { RosiError, exitCodes, type RosiErrorCode } from './errors';
 export type { HardenOptions, RightFactor, Schedule } from './options';
 export type { Progress } from './progress';
-export type { Inspection, RealisedUpdate, RankOneFactors, VerifyResult } from './native';
+export type {
+  InputStatistics,
+  Inspection,
+  PlannedTensor,
+  PromotionType,
+  RealisedUpdate,
+  RankOneFactors,
+  UpdateTrial,
+  VerifyResult,
+} from './native';
 export { version } from './version';

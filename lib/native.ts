@@ -69,20 +69,45 @@ export interface NativeAnswers {
   firstLogits: Float32Array | null;
 }
 
-/** W += left * rightᵀ; left [nOut], right [nIn]. Of an expert tensor for each expert: [nExperts, nOut], [nExperts, nIn]. */
+/** W += left * rightᵀ, for each expert of a stack [nIn, nOut, nExperts]. */
 export interface RankOneFactors {
   name: string;
+  /** [nExperts, nOut] */
   left: Float32Array;
+  /** [nExperts, nIn] */
   right: Float32Array;
   /** Default 1. */
   nExperts?: number;
 }
 
-/** What a tensor changed by after rounding; native/kernels/rank_one.h defines each number. */
+/** What the tensor's inputs are like when the model runs. */
+export interface InputStatistics {
+  /** E[x_j²], [nIn] or [nExperts, nIn]. */
+  meanSquares: Float32Array;
+  /** Root mean square of right·x over the same inputs; positive. */
+  responseRms: number;
+}
+
+/** Types that a tensor of any type can be written in, spelled as {@link inspect} spells types. */
+export type PromotionType = 'Q8_0' | 'F16' | 'BF16' | 'F32';
+
+/** A tensor to be updated in a file. */
+export interface PlannedTensor extends RankOneFactors {
+  /** The type to write it in. Default: its own. */
+  type?: PromotionType;
+  /** For {@link RealisedUpdate.noiseToSignal}. */
+  inputs?: InputStatistics;
+}
+
+/**
+ * What a tensor changed by after rounding; native/kernels/rank_one.h defines each number, experts.h what it is of a stack
+ * of experts.
+ */
 export interface RealisedUpdate {
-  mode: 'copy' | 'add' | 'code-flips' | 'refit';
+  mode: 'copy' | 'add' | 'code-flips' | 'refit' | 'promote';
   relativeChange: number;
   gain: number;
+  worstGain: number;
   offDirection: number;
   columnError: number;
   worstGroup: number;
@@ -90,26 +115,38 @@ export interface RealisedUpdate {
   stepRatio: number;
   flipped: number;
   saturated: number;
+  /** Null without {@link PlannedTensor.inputs}, and where nothing was asked for. */
+  noiseToSignal: number | null;
 }
 
-export interface NativeUpdateResult {
-  sourceSha256: string;
+/** What an update would do. */
+export interface UpdateTrial {
   sourceBytes: number;
   outputBytes: number;
+  /** `type` and `sha256` are those in the output. */
   tensors: { name: string; type: string; sha256: string; realised: RealisedUpdate }[];
+}
+
+export interface NativeUpdateResult extends UpdateTrial {
+  sourceSha256: string;
   /** When it was asked for. */
   draft?: { path: string; handle: DraftHandle };
 }
 
-export interface NativeUpdateRequest {
+export interface NativeTrialRequest {
   source: string;
+  /** Everything is computed and nothing written. */
+  trial: true;
+  threads: number;
+  tensors: PlannedTensor[];
+  metadata: Record<string, string>;
+}
+
+export interface NativeUpdateRequest extends Omit<NativeTrialRequest, 'trial'> {
   output: string;
   overwrite: boolean;
   /** Whether the output is left under a temporary name until {@link NativeAddon.publish}. Default false. */
   draft?: boolean;
-  threads: number;
-  tensors: RankOneFactors[];
-  metadata: Record<string, string>;
 }
 
 /** How two files differ; see {@link verifyUpdate}. */
@@ -117,6 +154,7 @@ export interface VerifyResult {
   ok: boolean;
   checksumOk: boolean;
   sourceMatches: boolean | null;
+  /** `changedBytes`: all of them where the tensor has another type than in the source. */
   tensors: { name: string; sha256Ok: boolean; changedBytes: number | null }[];
   unplannedDifferences: { where: string; firstOffset: number; bytes: number }[];
 }
@@ -278,6 +316,7 @@ export interface NativeAddon {
   /** Removes a draft that is not published. Any number of calls. */
   discard(draft: DraftHandle): void;
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
+  update(request: NativeTrialRequest, onProgress: Tick): Task<UpdateTrial>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
   inspect(path: string): Task<Inspection>;
   /** From the engine's graph, which is built but not run. */

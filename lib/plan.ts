@@ -1,6 +1,6 @@
 import type { Streams } from './capture';
 import { separationProfile, type Direction } from './direction';
-import type { RankOneFactors } from './native';
+import type { PlannedTensor } from './native';
 import type { RightFactor, Schedule } from './options';
 import { toFactors, type Push } from './push';
 
@@ -18,8 +18,8 @@ export interface Edit {
 /** What is to be added to which tensors. */
 export interface UpdatePlan {
   edit: Edit & { rightFactor: RightFactor };
-  /** W += left * rightᵀ for each; left [nOut], right [nIn]; of expert tensors for each expert. */
-  tensors: RankOneFactors[];
+  /** W += left * rightᵀ for each; left [nOut], right [nIn]; of a stack of experts one of each for every expert. */
+  tensors: PlannedTensor[];
 }
 
 /**

@@ -1,22 +1,32 @@
-import { native, type NativeUpdateRequest, type NativeUpdateResult } from './native';
+import {
+  native,
+  type NativeTrialRequest,
+  type NativeUpdateRequest,
+  type NativeUpdateResult,
+  type UpdateTrial,
+} from './native';
 import type { UpdatePlan } from './plan';
 import { runStage, type CallOptions } from './stage';
 import { version } from './version';
 
-export interface UpdateOptions extends CallOptions {
-  /** Path of the new GGUF. */
-  output: string;
-  /** Whether an existing output may be replaced. Default false. */
-  overwrite?: boolean | undefined;
+export interface TrialOptions extends CallOptions {
   /** The file does not depend on it. Default 1. */
   threads?: number | undefined;
   /** More `rosi.*` keys for the file. */
   metadata?: Record<string, string> | undefined;
 }
 
+export interface UpdateOptions extends TrialOptions {
+  /** Path of the new GGUF. */
+  output: string;
+  /** Whether an existing output may be replaced. Default false. */
+  overwrite?: boolean | undefined;
+}
+
 /**
- * Writes a copy of a GGUF in which the planned tensors are changed, each in its own type, and every other byte is the
- * same, but for the `rosi.*` keys that say what was done. The output is whole or absent. Memory: one tensor a thread.
+ * Writes a copy of a GGUF in which the planned tensors are changed, each in its own type or the one the plan gives it.
+ * Every other byte is the same, but for the `rosi.*` keys that say what was done, and for the offsets of what comes after
+ * a tensor whose size has changed. The output is whole or absent. Memory: one tensor a thread.
  *
  * @returns The hash of the source, and what each tensor changed by after rounding.
  * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `ABORTED`.
@@ -49,12 +59,26 @@ export async function draftUpdate(model: string, plan: UpdatePlan, options: Upda
   };
 }
 
+/**
+ * What {@link applyUpdate} would do, without an output: the bytes it would have, and what each tensor would change by.
+ *
+ * Cost: the kernels alone; neither source nor output is hashed. Memory: one tensor a thread.
+ *
+ * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OPTION_INVALID`, `FILE_FAILED`, `ABORTED`.
+ */
+export function trialUpdate(model: string, plan: UpdatePlan, options: TrialOptions = {}): Promise<UpdateTrial> {
+  const request: NativeTrialRequest = { ...tensorsOf(model, plan, options), trial: true };
+  return runStage(options, stageOf(plan), (tick) => native.update(request, tick));
+}
+
 function requestFor(model: string, plan: UpdatePlan, options: UpdateOptions): NativeUpdateRequest {
-  const { output, overwrite = false, threads = 1, metadata = {} } = options;
+  const { output, overwrite = false } = options;
+  return { ...tensorsOf(model, plan, options), output, overwrite };
+}
+
+function tensorsOf(model: string, plan: UpdatePlan, { threads = 1, metadata = {} }: TrialOptions) {
   return {
     source: model,
-    output,
-    overwrite,
     threads,
     tensors: plan.tensors,
     metadata: { 'rosi.version': version, 'rosi.plan': JSON.stringify(plan.edit), ...metadata },
@@ -62,6 +86,9 @@ function requestFor(model: string, plan: UpdatePlan, options: UpdateOptions): Na
 }
 
 function update(request: NativeUpdateRequest, plan: UpdatePlan, options: UpdateOptions): Promise<NativeUpdateResult> {
-  const stage = { stage: 'update', total: plan.tensors.length, unit: 'tensors' };
-  return runStage(options, stage, (tick) => native.update(request, tick));
+  return runStage(options, stageOf(plan), (tick) => native.update(request, tick));
+}
+
+function stageOf(plan: UpdatePlan) {
+  return { stage: 'update', total: plan.tensors.length, unit: 'tensors' };
 }

@@ -1,16 +1,20 @@
 #include "update.h"
 
 #include <algorithm>
-#include <cmath>
-#include <set>
+#include <atomic>
+#include <memory>
+#include <mutex>
 
 #include "core/sha256.h"
 #include "core/shared_progress.h"
 #include "core/thread_pool.h"
 #include "gguf/file.h"
-#include "gguf/limits.h"
+#include "gguf/layout.h"
 #include "gguf/record.h"
 #include "gguf/writer.h"
+#include "kernels/experts.h"
+#include "kernels/promote.h"
+#include "update_checks.h"
 
 namespace rosi {
 namespace {
@@ -21,112 +25,168 @@ using core::ErrorCode;
 // Kernels take about as long for a byte as hashing takes for thirty: so that the progress moves evenly.
 constexpr double kernel_weight = 30;
 
-void check_factor(const std::vector<float>& factor, const char* side, std::int64_t expected, const std::string& name) {
-  if (static_cast<std::int64_t>(factor.size()) != expected) {
-    throw Error(
-        ErrorCode::option_invalid,
-        std::string("the ") + side + " factor of " + name + " has " + std::to_string(factor.size()) +
-            " numbers; this tensor needs " + std::to_string(expected),
-        {{"tensor", name}, {"factor", side}, {"length", double(factor.size())}, {"expected", double(expected)}});
+std::vector<gguf::Retyped> retyped(const std::vector<Job>& jobs) {
+  std::vector<gguf::Retyped> retyped;
+  for (const Job& job : jobs) {
+    if (job.decode) retyped.push_back({job.tensor, job.type});
   }
-  const auto bad = std::ranges::find_if_not(factor, [](float x) { return std::isfinite(x); });
-  if (bad != factor.end()) {
-    throw Error(
-        ErrorCode::option_invalid,
-        std::string("the ") + side + " factor of " + name + " is not finite at " + std::to_string(bad - factor.begin()),
-        {{"tensor", name}, {"factor", side}, {"index", double(bad - factor.begin())}});
-  }
+  return retyped;
 }
 
-const gguf::Tensor* check_tensor(const gguf::File& source, const TensorUpdate& update) {
-  const gguf::Tensor* tensor = source.find(update.name);
-  if (tensor == nullptr) {
-    throw Error(ErrorCode::option_invalid, core::to_utf8(source.input().path()) + " has no tensor named " + update.name,
-                {{"tensor", update.name}, {"path", core::to_utf8(source.input().path())}});
-  }
-  if (tensor->n_dims != 2) {
-    throw Error(ErrorCode::tensor_unsupported,
-                update.name + " has " + std::to_string(tensor->n_dims) + " dimensions; only matrices can be edited",
-                {{"tensor", update.name}, {"dimensions", double(tensor->n_dims)}});
-  }
-  if (!kernels::supports_rank_one(tensor->type)) {
-    const char* type = gguf::find_type(tensor->type)->name;
-    throw Error(ErrorCode::tensor_unsupported, update.name + " has type " + type + ", which can't be edited in place",
-                {{"tensor", update.name}, {"type", type}});
-  }
-  check_factor(update.left, "left", tensor->shape[1], update.name);
-  check_factor(update.right, "right", tensor->shape[0], update.name);
-  return tensor;
-}
-
-std::vector<const gguf::Tensor*> check_tensors(const gguf::File& source, const std::vector<TensorUpdate>& updates) {
-  std::vector<const gguf::Tensor*> tensors;
-  std::set<std::string_view> names;
-  for (const TensorUpdate& update : updates) {
-    if (!names.insert(update.name).second) {
-      throw Error(ErrorCode::option_invalid, update.name + " is planned twice", {{"tensor", update.name}});
-    }
-    tensors.push_back(check_tensor(source, update));
-  }
-  return tensors;
-}
-
-void check_metadata(const gguf::Strings& metadata) {
-  std::set<std::string_view> keys;
-  for (const auto& [key, value] : metadata) {
-    const bool reserved = key == gguf::source_key || key == gguf::tensors_key || key == gguf::checksum_key;
-    if (!gguf::is_own_key(key) || key.size() > gguf::limits::key_bytes || reserved || !keys.insert(key).second) {
-      throw Error(ErrorCode::option_invalid,
-                  "metadata key " + key.substr(0, 100) +
-                      " can't be added: keys begin with \"rosi.\", are unique and not " +
-                      std::string(gguf::source_key) + ", " + std::string(gguf::tensors_key) + " or " +
-                      std::string(gguf::checksum_key),
-                  {{"key", key.substr(0, 100)}});
-    }
-    if (value.size() > gguf::limits::string_bytes) {
-      throw Error(ErrorCode::option_invalid, "the value of " + key + " is longer than a GGUF string can be",
-                  {{"key", key}});
-    }
-  }
+gguf::TensorRecord record(const Job& job, const std::string& digest) {
+  return {job.update->name, digest, job.decode ? gguf::find_type(job.type) : nullptr};
 }
 
 /// The caller's strings and ours, whose values are as long as the ones that will take their place.
-gguf::Strings with_placeholders(const UpdatePlan& plan) {
+gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector<Job>& jobs) {
   const std::string digest(core::sha256_digits, '0');
   std::vector<gguf::TensorRecord> tensors;
-  for (const TensorUpdate& update : plan.tensors) tensors.push_back({update.name, digest});
-  gguf::Strings strings = plan.metadata;
+  for (const Job& job : jobs) tensors.push_back(record(job, digest));
+  gguf::Strings strings = metadata;
   strings.emplace_back(gguf::source_key, digest);
   strings.emplace_back(gguf::tensors_key, gguf::write_tensor_records(tensors));
   strings.emplace_back(gguf::checksum_key, digest);
   return strings;
 }
 
-/// The state of one update_file(). Everything the threads share is made before they start.
+/// A tensor in work. Its experts are tasks of their own: the first to begin makes the room, the last to end hashes the
+/// whole and hands it on.
+struct Work {
+  std::mutex mutex;
+  std::vector<std::byte> target;
+  std::vector<kernels::Realised> experts;
+  std::atomic<std::int64_t> left;
+};
+
+/// What every kind of update shares: the tensors, computed on several threads.
+class Tensors {
+ public:
+  Tensors(const std::vector<Job>& jobs, const gguf::Layout& layout, core::SharedProgress& progress)
+      : jobs_(jobs), layout_(layout), progress_(progress), results_(jobs.size()) {
+    for (std::size_t index = 0; index < jobs.size(); ++index) {
+      const std::int64_t n_experts = jobs[index].update->n_experts;
+      auto work = std::make_unique<Work>();
+      work->left = n_experts;
+      works_.push_back(std::move(work));
+      first_task_.push_back(n_tasks_);
+      n_tasks_ += n_experts;
+    }
+  }
+
+  /// Progress of one expert, in the units of hashed bytes.
+  static double work_of(const Job& job, const gguf::Layout& layout) {
+    const std::uint64_t bytes = std::max(job.tensor->bytes.size(), layout.place(*job.tensor).bytes);
+    return kernel_weight * double(bytes) / double(job.update->n_experts);
+  }
+
+  std::int64_t n_tasks() const noexcept { return n_tasks_; }
+  std::vector<TensorResult>& results() noexcept { return results_; }
+
+  /// One expert of one tensor; `write` gets the tensor's bytes when it was the last. Tasks that run at the same time
+  /// belong to as many tensors at most, and no other tensor has memory.
+  template <typename Write>
+  void run(std::int64_t task, const core::ThreadPool::Run& run, const Write& write) {
+    const auto after = std::ranges::upper_bound(first_task_, task);
+    const auto index = static_cast<std::size_t>(after - first_task_.begin() - 1);
+    const Job& job = jobs_[index];
+    Work& work = *works_[index];
+    const auto expert = static_cast<std::size_t>(task - first_task_[index]);
+    {
+      const std::lock_guard lock(work.mutex);
+      if (work.target.empty()) {
+        work.target.resize(layout_.place(*job.tensor).bytes);
+        work.experts.resize(static_cast<std::size_t>(job.update->n_experts));
+      }
+    }
+    work.experts[expert] = edit(job, expert, work.target, run);
+    if (work.left.fetch_sub(1) > 1) return;
+    TensorResult& result = results_[index];
+    result.name = job.update->name;
+    result.type = job.type;
+    result.realised = kernels::combine(work.experts);
+    result.sha256 = core::sha256(work.target);
+    write(*job.tensor, work.target);
+    work.target = {};
+    work.experts = {};
+  }
+
+ private:
+  kernels::Realised edit(const Job& job, std::size_t expert, std::span<std::byte> whole,
+                         const core::ThreadPool::Run& run) {
+    const double work = work_of(job, layout_);
+    double counted = 0;
+    const auto on_progress = [&](double done) {
+      const double more = std::max(0.0, done * work - counted);
+      counted += more;
+      return progress_.advance(more) && !run.failed();
+    };
+    const gguf::Tensor& tensor = *job.tensor;
+    const TensorUpdate& update = *job.update;
+    const std::int64_t n_in = tensor.shape[0], n_out = tensor.shape[1];
+    const auto part = [&](auto all, std::size_t size) { return all.subspan(expert * size, size); };
+    const auto n_experts = static_cast<std::size_t>(update.n_experts);
+    const std::span<const std::byte> source = part(tensor.bytes, tensor.bytes.size() / n_experts);
+    const std::span<std::byte> target = part(whole, whole.size() / n_experts);
+    kernels::RankOne rank_one{part(std::span(update.left), static_cast<std::size_t>(n_out)),
+                              part(std::span(update.right), static_cast<std::size_t>(n_in)),
+                              {}};
+    if (update.inputs) {
+      const std::span<const float> squares(update.inputs->mean_squares);
+      const bool shared = squares.size() == static_cast<std::size_t>(n_in);
+      rank_one.inputs = {shared ? squares : part(squares, static_cast<std::size_t>(n_in)), update.inputs->response_rms};
+    }
+    const kernels::Realised realised =
+        job.decode ? kernels::promote({source, source.size() / static_cast<std::size_t>(n_out), job.decode}, job.type,
+                                      target, n_in, n_out, rank_one, 1, on_progress)
+                   : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, 1, on_progress);
+    progress_.add(std::max(0.0, work - counted));
+    return realised;
+  }
+
+  const std::vector<Job>& jobs_;
+  const gguf::Layout& layout_;
+  core::SharedProgress& progress_;
+  std::vector<std::int64_t> first_task_;  // of each tensor
+  std::int64_t n_tasks_ = 0;
+  std::vector<std::unique_ptr<Work>> works_;
+  std::vector<TensorResult> results_;
+};
+
+double kernel_work(const std::vector<Job>& jobs, const gguf::Layout& layout) {
+  double work = 0;
+  for (const Job& job : jobs) work += Tensors::work_of(job, layout) * double(job.update->n_experts);
+  return work;
+}
+
+/// The state of one update_file() that writes. Everything the threads share is made before they start.
 class Update {
  public:
-  Update(const UpdatePlan& plan, const gguf::File& source, std::vector<const gguf::Tensor*> tensors,
+  Update(const UpdatePlan& plan, const gguf::File& source, const std::vector<Job>& jobs, const gguf::Layout& layout,
          const core::Progress& progress)
       : plan_(plan),
         source_(source),
-        tensors_(std::move(tensors)),
-        writer_(source, plan.output, plan.overwrite, with_placeholders(plan)),
-        progress_(progress, total_work()) {
-    result_.tensors.resize(tensors_.size());
-  }
+        jobs_(jobs),
+        writer_(source, layout, with_placeholders(plan.metadata, jobs), plan.output, plan.overwrite),
+        changed_(changed(jobs)),
+        progress_(progress, double(source.bytes().size()) + double(writer_.unchanged_bytes(changed_)) +
+                                kernel_work(jobs, layout) + double(writer_.output_bytes())),
+        tensors_(jobs, layout, progress_) {}
 
   UpdateResult run() {
     // Hash and copy are tasks like the tensors: beside them with several threads, before them with one.
-    const auto n_tasks = static_cast<std::int64_t>(tensors_.size() + 2);
-    core::ThreadPool(plan_.threads).for_each(n_tasks, [this](std::int64_t index, const core::ThreadPool::Run& run) {
-      if (index == 0) hash_source(run);
-      else if (index == 1) writer_.copy_unchanged(tensors_, counted(run));
-      else edit_tensor(static_cast<std::size_t>(index - 2), run);
-    });
+    core::ThreadPool(plan_.threads)
+        .for_each(tensors_.n_tasks() + 2, [this](std::int64_t task, const core::ThreadPool::Run& run) {
+          if (task == 0) result_.source_sha256 = core::sha256(source_.input(), counted(run));
+          else if (task == 1) writer_.copy_unchanged(changed_, counted(run));
+          else
+            tensors_.run(task - 2, run,
+                         [this](const auto& tensor, auto bytes) { writer_.write_tensor(tensor, bytes); });
+        });
     source_.input().require_unchanged();
 
+    result_.tensors = std::move(tensors_.results());
     std::vector<gguf::TensorRecord> records;
-    for (const TensorResult& tensor : result_.tensors) records.push_back({tensor.name, tensor.sha256});
+    for (std::size_t i = 0; i < jobs_.size(); ++i) records.push_back(record(jobs_[i], result_.tensors[i].sha256));
     writer_.set_text(gguf::source_key, result_.source_sha256);
     writer_.set_text(gguf::tensors_key, gguf::write_tensor_records(records));
     writer_.write_header();
@@ -141,11 +201,10 @@ class Update {
   }
 
  private:
-  double total_work() const {
-    double changed = 0;
-    for (const gguf::Tensor* tensor : tensors_) changed += double(tensor->bytes.size());
-    return double(source_.bytes().size()) + double(writer_.unchanged_bytes(tensors_)) + kernel_weight * changed +
-           double(writer_.output_bytes());
+  static std::vector<const gguf::Tensor*> changed(const std::vector<Job>& jobs) {
+    std::vector<const gguf::Tensor*> tensors;
+    for (const Job& job : jobs) tensors.push_back(job.tensor);
+    return tensors;
   }
 
   /// Counts bytes; stops this task when the caller wants to or another task has failed.
@@ -156,46 +215,41 @@ class Update {
     };
   }
 
-  void hash_source(const core::ThreadPool::Run& run) {
-    result_.source_sha256 = core::sha256(source_.input(), counted(run));
-  }
-
-  void edit_tensor(std::size_t index, const core::ThreadPool::Run& run) {
-    const gguf::Tensor& tensor = *tensors_[index];
-    const TensorUpdate& update = plan_.tensors[index];
-    const double work = kernel_weight * double(tensor.bytes.size());
-    double counted = 0;
-    const auto on_progress = [&](double done) {
-      const double more = std::max(0.0, done * work - counted);
-      counted += more;
-      return progress_.advance(more) && !run.failed();
-    };
-    std::vector<std::byte> target(tensor.bytes.size());
-    TensorResult& result = result_.tensors[index];
-    result.name = update.name;
-    result.type = tensor.type;
-    result.realised = kernels::add_rank_one(tensor.type, tensor.bytes, target, tensor.shape[0], tensor.shape[1],
-                                            {update.left, update.right}, 1, on_progress);
-    result.sha256 = core::sha256(target);
-    writer_.write_tensor(tensor, target);
-    progress_.add(std::max(0.0, work - counted));
-  }
-
   const UpdatePlan& plan_;
   const gguf::File& source_;
-  const std::vector<const gguf::Tensor*> tensors_;
+  const std::vector<Job>& jobs_;
   gguf::Writer writer_;
+  const std::vector<const gguf::Tensor*> changed_;
   core::SharedProgress progress_;
+  Tensors tensors_;
   UpdateResult result_;
 };
+
+UpdateResult try_update(const UpdatePlan& plan, const gguf::File& source, const std::vector<Job>& jobs,
+                        const gguf::Layout& layout, const core::Progress& progress) {
+  core::SharedProgress shared(progress, kernel_work(jobs, layout));
+  Tensors tensors(jobs, layout, shared);
+  core::ThreadPool(plan.threads).for_each(tensors.n_tasks(), [&](std::int64_t task, const core::ThreadPool::Run& run) {
+    tensors.run(task, run, [](const auto&, auto&&) {});
+  });
+  source.input().require_unchanged();
+  UpdateResult result;
+  result.tensors = std::move(tensors.results());
+  result.source_bytes = source.bytes().size();
+  result.output_bytes = gguf::Header(source, with_placeholders(plan.metadata, jobs)).data_offset() + layout.bytes();
+  return result;
+}
 
 }  // namespace
 
 UpdateResult update_file(const UpdatePlan& plan, const core::Progress& progress) {
   const gguf::File source = gguf::File::open(plan.source);
-  gguf::check_output(plan.source, plan.output, plan.overwrite);
+  if (!plan.trial) gguf::check_output(plan.source, plan.output, plan.overwrite);
   check_metadata(plan.metadata);
-  return Update(plan, source, check_tensors(source, plan.tensors), progress).run();
+  const std::vector<Job> jobs = check_tensors(source, plan.tensors);
+  const gguf::Layout layout(source, retyped(jobs));
+  if (plan.trial) return try_update(plan, source, jobs, layout, progress);
+  return Update(plan, source, jobs, layout, progress).run();
 }
 
 }  // namespace rosi

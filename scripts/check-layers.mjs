@@ -9,7 +9,7 @@ const below = {
   gguf: ['core'],
   kernels: ['core'],
   engine: ['core'],
-  '': ['core', 'gguf', 'kernels'],
+  '': ['core', 'gguf', 'kernels', 'engine'],
   bindings: ['core', 'gguf', 'kernels', 'engine', ''],
 };
 /** Headers of others, and where alone they may be included. */

@@ -13,6 +13,7 @@ inline Napi::Object to_js(Napi::Env env, const kernels::Realised& realised) {
   js.Set("mode", realised.mode);
   js.Set("relativeChange", realised.relative_change);
   js.Set("gain", realised.gain);
+  js.Set("worstGain", realised.worst_gain);
   js.Set("offDirection", realised.off_direction);
   js.Set("columnError", realised.column_error);
   js.Set("worstGroup", realised.worst_group);
@@ -20,6 +21,7 @@ inline Napi::Object to_js(Napi::Env env, const kernels::Realised& realised) {
   js.Set("stepRatio", realised.step_ratio);
   js.Set("flipped", realised.flipped);
   js.Set("saturated", realised.saturated);
+  js.Set("noiseToSignal", realised.noise_to_signal ? Napi::Number::New(env, *realised.noise_to_signal) : env.Null());
   return js;
 }
 

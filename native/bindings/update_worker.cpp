@@ -11,18 +11,31 @@
 namespace rosi::bindings {
 namespace {
 
+TensorUpdate to_tensor_update(const Napi::Object& item) {
+  TensorUpdate update;
+  update.name = item.Get("name").As<Napi::String>();
+  update.left = to_floats(item.Get("left"));
+  update.right = to_floats(item.Get("right"));
+  update.n_experts = to_int(item.Get("nExperts"), 1);
+  if (!item.Get("type").IsUndefined()) update.type = item.Get("type").As<Napi::String>();
+  if (!item.Get("inputs").IsUndefined()) {
+    const auto inputs = item.Get("inputs").As<Napi::Object>();
+    update.inputs = {to_floats(inputs.Get("meanSquares")), inputs.Get("responseRms").As<Napi::Number>()};
+  }
+  return update;
+}
+
 UpdatePlan to_plan(const Napi::Object& request) {
   UpdatePlan plan;
   plan.source = core::from_utf8(request.Get("source").As<Napi::String>());
-  plan.output = core::from_utf8(request.Get("output").As<Napi::String>());
+  plan.trial = request.Get("trial").ToBoolean();
+  if (!plan.trial) plan.output = core::from_utf8(request.Get("output").As<Napi::String>());
   plan.overwrite = request.Get("overwrite").ToBoolean();
   plan.draft = request.Get("draft").ToBoolean();
   plan.threads = to_int(request.Get("threads"), 1);
   const auto tensors = request.Get("tensors").As<Napi::Array>();
   for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
-    const auto item = Napi::Value(tensors[i]).As<Napi::Object>();
-    plan.tensors.push_back(
-        {item.Get("name").As<Napi::String>(), to_floats(item.Get("left")), to_floats(item.Get("right"))});
+    plan.tensors.push_back(to_tensor_update(Napi::Value(tensors[i]).As<Napi::Object>()));
   }
   const auto metadata = request.Get("metadata").As<Napi::Object>();
   const Napi::Array keys = metadata.GetPropertyNames();
@@ -69,8 +82,10 @@ class UpdateWorker final : public PromiseWorker {
 
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
-    js.Set("sourceSha256", result_.source_sha256);
-    js.Set("checksum", result_.checksum);
+    if (!plan_.trial) {
+      js.Set("sourceSha256", result_.source_sha256);
+      js.Set("checksum", result_.checksum);
+    }
     js.Set("sourceBytes", double(result_.source_bytes));
     js.Set("outputBytes", double(result_.output_bytes));
     Napi::Array tensors = Napi::Array::New(Env(), result_.tensors.size());
@@ -122,7 +137,9 @@ Napi::Value discard(const Napi::CallbackInfo& info) {
 }  // namespace
 
 /// update({source, output, overwrite, draft?, threads, tensors, metadata}, onProgress)
-///   → { done: Promise<NativeUpdateResult>, cancel(): void }.
+///   → { done: Promise<NativeUpdateResult>, cancel(): void };
+/// update({source, trial: true, threads, tensors, metadata}, onProgress)
+///   → { done: Promise<UpdateTrial>, cancel(): void }.
 void register_update(Napi::Env env, Napi::Object exports) {
   exports.Set("checkOutput", Napi::Function::New(env, checked<check_output>));
   exports.Set("discard", Napi::Function::New(env, discard));

@@ -15,4 +15,10 @@ inline void report(const Progress& progress, double done) {
   if (progress && !progress(done)) throw Error(ErrorCode::aborted, "stopped by the caller");
 }
 
+/// The part [from, to] of a longer progress.
+inline Progress slice(const Progress& progress, double from, double to) {
+  if (!progress) return {};
+  return [&progress, from, to](double done) { return progress(from + (to - from) * done); };
+}
+
 }  // namespace rosi::core

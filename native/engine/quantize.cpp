@@ -1,24 +1,18 @@
 #include "engine/quantize.h"
 
-#include <cstring>
-
 #include "engine/backends.h"
+#include "engine/dequantize.h"
 #include "engine/session.h"
-#include "ggml.h"
 
 namespace rosi::engine {
 
 std::vector<float> engine_dequantize(int type, const void* bytes, std::int64_t count) {
-  const auto* traits =
-      type < 0 || type >= GGML_TYPE_COUNT ? nullptr : ggml_get_type_traits(static_cast<ggml_type>(type));
-  std::vector<float> values(static_cast<std::size_t>(count));
-  if (type == GGML_TYPE_F32) {
-    std::memcpy(values.data(), bytes, values.size() * sizeof(float));
-  } else if (traits != nullptr && traits->to_float != nullptr) {
-    traits->to_float(bytes, values.data(), count);
-  } else {
+  const Dequantize dequantize = type < 0 ? nullptr : find_dequantizer(static_cast<std::uint32_t>(type));
+  if (dequantize == nullptr) {
     throw core::Error(core::ErrorCode::option_invalid, "the engine can't convert type " + std::to_string(type));
   }
+  std::vector<float> values(static_cast<std::size_t>(count));
+  dequantize(bytes, values.data(), count);
   return values;
 }
 

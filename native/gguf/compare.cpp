@@ -7,6 +7,7 @@
 #include "core/sha256.h"
 #include "core/shared_progress.h"
 #include "gguf/file.h"
+#include "gguf/layout.h"
 #include "gguf/record.h"
 
 namespace rosi::gguf {
@@ -44,10 +45,11 @@ class Comparer {
     for (const TensorRecord& tensor : record_.tensors) check_planned(tensor);
     if (source_ != nullptr) {
       result_.source_matches = core::sha256(source_->input(), on_bytes) == record_.source_sha256;
-      compare_head();
+      const Layout layout(*source_, retyped());
+      compare_head(layout);
       compare_metadata();
       compare_tensors();
-      compare_padding();
+      compare_padding(layout);
     }
     result_.ok = result_.checksum_ok && result_.source_matches.value_or(true) &&
                  result_.unplanned_differences.empty() && std::ranges::all_of(result_.tensors, &TensorCheck::sha256_ok);
@@ -112,18 +114,42 @@ class Comparer {
             output_.input().read(tensor->offset + offset, target);
           },
           [this](std::uint64_t n) { progress_.add(double(n)); });
-      check.sha256_ok = digest == record.sha256;
+      check.sha256_ok = digest == record.sha256 && (record.type == nullptr || record.type->id == tensor->type);
       const Tensor* before = source_ == nullptr ? nullptr : source_->find(record.name);
-      if (before != nullptr) check.changed_bytes = count(range(*before), range(*tensor)).bytes;
+      if (before != nullptr) {
+        const bool same = before->type == tensor->type;
+        check.changed_bytes = same ? count(range(*before), range(*tensor)).bytes : tensor->bytes.size();
+      }
     }
     result_.tensors.push_back(std::move(check));
   }
 
+  /// The planned tensors that have another type than the source's. A type that can't hold a tensor is none of ours: the
+  /// descriptions then differ.
+  std::vector<Retyped> retyped() const {
+    std::vector<Retyped> retyped;
+    for (const TensorRecord& record : record_.tensors) {
+      const Tensor* tensor = source_->find(record.name);
+      if (tensor == nullptr || record.type == nullptr || tensor->shape[0] % record.type->block_weights != 0) continue;
+      retyped.push_back({tensor, record.type->id});
+    }
+    return retyped;
+  }
+
   /// Version and the descriptions of tensors. The counts show in what they count.
-  void compare_head() {
+  void compare_head(const Layout& layout) {
     constexpr Range version = {4, 8};
     compare_part("header", version, version);
-    compare_part("header", source_->tensor_infos(), output_.tensor_infos());
+    const Range range = output_.tensor_infos();
+    const std::vector<std::byte> expected = layout.tensor_infos();
+    const auto found = output_.bytes().subspan(range.begin, range.end - range.begin);
+    Count differing;
+    const std::size_t common = std::min(expected.size(), found.size());
+    for (std::size_t i = 0; i < common; ++i) {
+      if (expected[i] != found[i]) differing.add(i, 1);
+    }
+    if (expected.size() != found.size()) differing.add(common, std::max(expected.size(), found.size()) - common);
+    if (differing.bytes > 0) unplanned("header", range.begin + differing.first, differing.bytes);
   }
 
   void compare_metadata() {
@@ -158,20 +184,30 @@ class Comparer {
     }
   }
 
-  /// What belongs to no tensor: zeros before the data section, and the source's bytes between and after the tensors.
-  void compare_padding() {
+  /// What belongs to no tensor: zeros before the data section, then what the layout has between and after the tensors.
+  void compare_padding(const Layout& layout) {
     const std::uint64_t begin = output_.tensor_infos().end;
-    const auto before = output_.bytes().subspan(begin, output_.data_offset() - begin);  // shorter than the alignment
-    Count not_zero;
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      if (before[i] != std::byte{0}) not_zero.add(i, 1);
-    }
-    if (not_zero.bytes > 0) unplanned("padding", begin + not_zero.first, not_zero.bytes);
-
-    const std::vector<Range> expected = gaps(*source_);
+    const std::uint64_t end = std::min<std::uint64_t>(output_.data_offset(), output_.bytes().size());
+    compare_zeros({begin, end});
+    const std::span<const Gap> expected = layout.gaps();
     const std::vector<Range> found = gaps(output_);
     if (expected.size() != found.size()) return;  // the tensors' descriptions differ, which was noted
-    for (std::size_t i = 0; i < expected.size(); ++i) compare_part("padding", expected[i], found[i]);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::uint64_t zeros_end = found[i].begin + expected[i].zeros;
+      const std::uint64_t kept = std::min(zeros_end, found[i].end);
+      compare_zeros({found[i].begin, kept});
+      if (kept < zeros_end) unplanned("padding", kept, zeros_end - kept);  // missing
+      compare_part("padding", expected[i].kept, {kept, found[i].end});
+    }
+  }
+
+  /// A part of the output, shorter than the alignment.
+  void compare_zeros(Range part) {
+    Count not_zero;
+    for (std::uint64_t i = part.begin; i < part.end; ++i) {
+      if (output_.bytes()[i] != std::byte{0}) not_zero.add(i - part.begin, 1);
+    }
+    if (not_zero.bytes > 0) unplanned("padding", part.begin + not_zero.first, not_zero.bytes);
   }
 
   static std::vector<Range> gaps(const File& file) {
@@ -181,7 +217,7 @@ class Comparer {
       gaps.push_back({begin, tensor->offset});
       begin = range(*tensor).end;
     }
-    gaps.push_back({begin, file.bytes().size()});
+    gaps.push_back({begin, std::max<std::uint64_t>(begin, file.bytes().size())});
     return gaps;
   }
 

@@ -13,8 +13,8 @@ namespace rosi::gguf {
 
 struct TensorCheck {
   std::string name;
-  bool sha256_ok = false;                      // its bytes are those that were written
-  std::optional<std::uint64_t> changed_bytes;  // against the source; empty without one
+  bool sha256_ok = false;                      // its type and bytes are those that were written
+  std::optional<std::uint64_t> changed_bytes;  // against the source, all where the type is another; empty without one
 };
 
 struct Difference {
@@ -32,7 +32,8 @@ struct Comparison {
   std::vector<Difference> unplanned_differences;  // empty without a source
 };
 
-/// Everything but `rosi.*` keys and the tensors that the output names as edited must be equal to the source.
+/// Everything but `rosi.*` keys and the tensors that the output names as edited must be equal to the source, and lie
+/// where the types of the edited ones put it (layout.h).
 /// Reads each file twice; memory does not grow with their size.
 /// Throws core::Error{gguf_invalid} when a file can't be parsed, or the output holds no record of this library;
 /// {file_failed}, {model_unsupported}, {aborted}.

@@ -46,8 +46,8 @@ class RecordParser {
     while (!rest_.starts_with(']')) {
       if (!tensors.empty() && !skip(",")) return std::nullopt;
       TensorRecord tensor;
-      if (!skip("{\"name\":") || !string(tensor.name) || !skip(",\"sha256\":") || !string(tensor.sha256) ||
-          !skip("}") || !is_digest(tensor.sha256)) {
+      if (!skip("{\"name\":") || !string(tensor.name) || !type(tensor.type) || !skip(",\"sha256\":") ||
+          !string(tensor.sha256) || !skip("}") || !is_digest(tensor.sha256)) {
         return std::nullopt;
       }
       tensors.push_back(std::move(tensor));
@@ -61,6 +61,14 @@ class RecordParser {
     if (!rest_.starts_with(expected)) return false;
     rest_.remove_prefix(expected.size());
     return true;
+  }
+
+  bool type(const TensorType*& type) {
+    if (!skip(",\"type\":")) return true;
+    std::string name;
+    if (!string(name)) return false;
+    type = find_type(name);
+    return type != nullptr;
   }
 
   bool string(std::string& text) {
@@ -120,7 +128,9 @@ std::string write_tensor_records(const std::vector<TensorRecord>& tensors) {
   std::string json = "[";
   for (const TensorRecord& tensor : tensors) {
     if (json.size() > 1) json += ',';
-    json += "{\"name\":" + json_string(tensor.name) + ",\"sha256\":" + json_string(tensor.sha256) + "}";
+    json += "{\"name\":" + json_string(tensor.name);
+    if (tensor.type != nullptr) json += ",\"type\":" + json_string(tensor.type->name);
+    json += ",\"sha256\":" + json_string(tensor.sha256) + "}";
   }
   return json + "]";
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gguf/file.h"
+#include "gguf/types.h"
 
 namespace rosi::gguf {
 
@@ -16,10 +17,11 @@ inline constexpr std::string_view checksum_key = "rosi.checksum";
 
 inline bool is_own_key(std::string_view key) noexcept { return key.starts_with(own_prefix); }
 
-/// A planned tensor and the SHA-256 of its bytes in the output, 64 lower-case hex digits.
+/// A planned tensor in the output.
 struct TensorRecord {
   std::string name;
-  std::string sha256;
+  std::string sha256;                // of its bytes, 64 lower-case hex digits
+  const TensorType* type = nullptr;  // where it is not the source's
 };
 
 struct Record {
@@ -30,7 +32,7 @@ struct Record {
   std::uint64_t checksum_place = 0;  // of its first digit, from the start of the file
 };
 
-/// The value of `rosi.tensors`: a JSON array of {"name", "sha256"} in the order given.
+/// The value of `rosi.tensors`: a JSON array of {"name", "sha256"}, and "type" after the name where it has a new one.
 std::string write_tensor_records(const std::vector<TensorRecord>& tensors);
 /// Throws core::Error{record_missing} when the file has no record, {gguf_invalid} when it has a damaged one.
 Record read_record(const File& file);

@@ -34,6 +34,11 @@ const TensorType* find_type(std::uint32_t id) noexcept {
   return found != std::end(types) && found->id == id ? found : nullptr;
 }
 
+const TensorType* find_type(std::string_view name) noexcept {
+  const auto* found = std::ranges::find(types, name, &TensorType::name);
+  return found != std::end(types) ? found : nullptr;
+}
+
 const char* find_removed_type(std::uint32_t id) noexcept {
   const auto* found = std::ranges::find(removed_types, id, &RemovedType::id);
   return found != std::end(removed_types) ? found->name : nullptr;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace rosi::gguf {
 
@@ -15,6 +16,7 @@ struct TensorType {
 
 /// Null for ids that ggml never had or has removed.
 const TensorType* find_type(std::uint32_t id) noexcept;
+const TensorType* find_type(std::string_view name) noexcept;  // null for a name that is not written exactly so
 /// The name of a type that older files may hold and nothing can read any more; null for all others.
 const char* find_removed_type(std::uint32_t id) noexcept;
 std::span<const TensorType> tensor_types() noexcept;  // in order of id

@@ -1,4 +1,5 @@
-// A copy of a GGUF file with some tensors and some `rosi.*` strings changed and every other byte as it was.
+// A copy of a GGUF file with some tensors and some `rosi.*` strings changed and every other byte as it was, perhaps at
+// another place.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +9,14 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "core/file_io.h"
 #include "core/sha256.h"
 #include "gguf/file.h"
+#include "gguf/header.h"
+#include "gguf/layout.h"
 
 namespace rosi::gguf {
-
-using Strings = std::vector<std::pair<std::string, std::string>>;  // key, value
 
 /// Throws core::Error{option_invalid} when `output` is the source itself, also by another name, or nothing that a file
 /// can take the place of; {output_exists} when it exists and `overwrite` is false.
@@ -38,12 +37,11 @@ class Draft {
 };
 
 /// Order: construct, then in any order and from any thread copy_unchanged() once, write_tensor() for each changed one
-/// and set_text(); then write_header(), checksum(), finish(). `source` must outlive the Writer.
+/// and set_text(); then write_header(), checksum(), finish(). `source` and `layout` must outlive the Writer.
 class Writer {
  public:
-  /// `added` replaces every `rosi.*` key of the source: they describe the last change, and the one before is found
-  /// through the source's hash. A value's length is fixed here.
-  Writer(const File& source, const std::filesystem::path& output, bool overwrite, const Strings& added);
+  Writer(const File& source, const Layout& layout, const Strings& added, const std::filesystem::path& output,
+         bool overwrite);
 
   std::uint64_t output_bytes() const noexcept { return output_bytes_; }
   /// What copy_unchanged() will copy, for progress.
@@ -51,7 +49,7 @@ class Writer {
 
   /// Copies the data section, its padding too, but not the bytes of `changed`.
   void copy_unchanged(std::span<const Tensor* const> changed, const core::OnBytes& on_bytes);
-  /// `tensor` is the source's; `bytes` are as many.
+  /// `tensor` is the source's; `bytes` are as many as the layout has for it.
   void write_tensor(const Tensor& tensor, std::span<const std::byte> bytes);
   /// Not thread-safe. `value` is as long as the one given to the constructor.
   void set_text(std::string_view key, std::string_view value);
@@ -62,17 +60,10 @@ class Writer {
   Draft finish();
 
  private:
-  std::uint64_t text_place(std::string_view key) const;  // of a value's first byte, from the start of the file
-
   const File& source_;
+  const Layout& layout_;
+  Header header_;
   const std::filesystem::path path_;
-  std::vector<Range> kept_;                           // runs of the source's metadata, in order
-  std::vector<std::byte> added_;                      // new entries as they go into the file
-  std::vector<std::pair<std::string, Range>> texts_;  // their values' places in added_
-  std::uint64_t n_entries_ = 0;
-  std::uint64_t added_place_ = 0;
-  std::uint64_t infos_place_ = 0;
-  std::uint64_t data_place_ = 0;
   std::uint64_t output_bytes_ = 0;
   std::unique_ptr<core::OutputFile> output_;
 };

@@ -12,6 +12,9 @@
 
 namespace rosi::kernels {
 
+/// Plain rounding to F16 or BF16 is kept while it loses less than this share: it has the least noise.
+inline constexpr double kFloatGainError = 0.005;
+
 /// target = source + left right^T, each weight rounded to nearest even.
 void add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                 const RankOne& update, const core::ThreadPool& threads, const core::Progress& progress);

@@ -19,6 +19,7 @@ constexpr double kFaintGroup = 1e-6;
 
 struct Sums {
   std::vector<double> column;  // sum_i s_i dW_ij
+  std::vector<double> errors;  // sum_i (dW_ij - s_i t_j)^2; empty without inputs
   std::vector<double> along;   // [rows of the part] sum_j dW_ij mu_j
   double change_squares = 0;   // |dW|^2
   double weight_squares = 0;   // |W|^2
@@ -59,6 +60,15 @@ ROSI_CLONES void add_changes(const float* before, const float* after, int n, dou
   add_lanes(before + begin, after + begin, n - begin, s, mu + begin, column + begin, sums);
 }
 
+/// Adds up the squared errors of each column.
+ROSI_CLONES void add_errors(const float* before, const float* after, int n, double s, const float* t,
+                            double* __restrict errors) {
+  for (int k = 0; k < n; ++k) {
+    const double error = (double{after[k]} - double{before[k]}) - s * double{t[k]};
+    errors[k] += error * error;
+  }
+}
+
 /// Counts the weights of n_runs runs that moved to an end of their range.
 ROSI_CLONES int count_saturated(CodeRange range, const std::int8_t* codes, const float* before, const float* after,
                                 std::int64_t n_runs) {
@@ -74,42 +84,73 @@ ROSI_CLONES int count_saturated(CodeRange range, const std::int8_t* codes, const
   return std::accumulate(count, count + kRun, 0);
 }
 
-/// Values of n_runs runs from first_run on, before and after; adds what only quantised types have.
-void load_runs(std::uint32_t type, const CodeFormat& format, const std::byte* source, const std::byte* target,
-               std::int64_t first_run, std::int64_t n_runs, float* before, float* after, RowSums& sums) {
+/// Up to 256 neighbouring weights of a row; codes and steps only of a quantised type.
+struct Stretch {
+  float values[kStretch];
   std::int8_t codes[kStretch];
-  float steps[kStretchRuns * kRunGrids], offsets[kStretchRuns * kRunGrids];
-  load_codes(type, source, first_run, n_runs, codes);
-  load_grids(type, source, first_run, n_runs, steps, offsets);
-  to_values(format, steps, offsets, codes, n_runs, before);
-  for (std::int64_t k = 0; k < n_runs * kRun; k += format.step_weights) {
-    sums.steps += double{magnitude(steps[k / kGridWeights])} * format.step_weights;
-  }
-  load_codes(type, target, first_run, n_runs, codes);
-  load_grids(type, target, first_run, n_runs, steps, offsets);
-  to_values(format, steps, offsets, codes, n_runs, after);
-  sums.saturated += count_saturated(format.range, codes, before, after, n_runs);
-}
+  float steps[kStretchRuns * kRunGrids];
+};
 
-/// `s` is that of the row.
-RowSums measure_row(std::uint32_t type, const std::byte* source, const std::byte* target, double s,
-                    const std::vector<float>& mu, double* column) {
-  const CodeFormat format = code_format(type);
-  const BlockSize size = block_size(type);
-  const std::int64_t n_in = static_cast<std::int64_t>(mu.size());
-  RowSums sums;
+/// What is the same for all rows of a measurement.
+struct Measurement {
+  std::uint32_t type;  // of the target
+  CodeFormat format;
+  BlockSize size;
+  const UnitUpdate& update;
+  std::span<const std::byte> target;
+  std::span<const std::byte> source;     // in the target's type, or
+  const EncodedRows* encoded = nullptr;  // in another
+
+  bool is_quantised() const { return size.weights > 1; }
+
+  void load(const std::byte* row, std::int64_t j, std::int64_t n, Stretch& stretch) const {
+    if (!is_quantised()) return dequantize_row(type, row + j * size.bytes, stretch.values, n);
+    float offsets[kStretchRuns * kRunGrids];
+    load_codes(type, row, j / kRun, n / kRun, stretch.codes);
+    load_grids(type, row, j / kRun, n / kRun, stretch.steps, offsets);
+    to_values(format, stretch.steps, offsets, stretch.codes, n / kRun, stretch.values);
+  }
+
+  void add_steps(const Stretch& stretch, std::int64_t n, RowSums& sums) const {
+    if (!is_quantised()) return;
+    for (std::int64_t k = 0; k < n; k += format.step_weights) {
+      sums.steps += double{magnitude(stretch.steps[k / kGridWeights])} * format.step_weights;
+    }
+  }
+};
+
+/// Adds row i to `all`. `decoded` [n_in] is room for a source of another type.
+void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& decoded, Sums& all, RowSums& sums) {
+  const UnitUpdate& update = job.update;
+  const std::int64_t n_in = update.n_in();
+  const double s = update.s[i];
+  const auto row = static_cast<std::size_t>(i);
+  const std::size_t bytes = row_bytes(job.type, n_in);
+  const std::byte* target = job.target.data() + row * bytes;
+  if (job.encoded != nullptr) {
+    job.encoded->decode(job.encoded->bytes.data() + row * job.encoded->row_bytes, decoded.data(), n_in);
+  }
   for (std::int64_t j = 0; j < n_in; j += kStretch) {
     const std::int64_t n = std::min<std::int64_t>(kStretch, n_in - j);
-    float before[kStretch], after[kStretch];
-    if (size.weights == 1) {
-      dequantize_row(type, source + j * size.bytes, before, n);
-      dequantize_row(type, target + j * size.bytes, after, n);
+    Stretch before, after;
+    const float* values = before.values;
+    job.load(target, j, n, after);
+    if (job.encoded != nullptr) {
+      values = decoded.data() + j;
+      job.add_steps(after, n, sums);
     } else {
-      load_runs(type, format, source, target, j / kRun, n / kRun, before, after, sums);
+      job.load(job.source.data() + row * bytes, j, n, before);
+      job.add_steps(before, n, sums);
     }
-    add_changes(before, after, static_cast<int>(n), s, mu.data() + j, column + j, sums);
+    if (job.is_quantised()) {
+      sums.saturated += count_saturated(job.format.range, after.codes, values, after.values, n / kRun);
+    }
+    const int count = static_cast<int>(n);
+    add_changes(values, after.values, count, s, update.mu.data() + j, all.column.data() + j, sums);
+    if (!all.errors.empty()) {
+      add_errors(values, after.values, count, s, update.t.data() + j, all.errors.data() + j);
+    }
   }
-  return sums;
 }
 
 void join(const RowSums& row, Sums& sums) {
@@ -131,11 +172,21 @@ double mean_magnitude(const std::vector<float>& values) {
   return sum / double(values.size());
 }
 
-Realised conclude(const UnitUpdate& update, const std::vector<Sums>& parts, std::vector<double>* column_change) {
+/// See Realised::noise_to_signal.
+double noise_to_signal(const UnitUpdate& update, const Inputs& inputs, const std::vector<double>& errors) {
+  double noise = 0;
+  for (std::size_t j = 0; j < errors.size(); ++j) noise += double{inputs.mean_squares[j]} * errors[j];
+  return std::sqrt(noise) / (update.push * inputs.response_rms);
+}
+
+Realised conclude(const UnitUpdate& update, const Inputs& inputs, const std::vector<Sums>& parts,
+                  std::vector<double>* column_change) {
   Sums all;
   all.column.assign(update.t.size(), 0.0);
+  all.errors.assign(inputs.mean_squares.size(), 0.0);
   for (const Sums& part : parts) {
     for (std::size_t j = 0; j < part.column.size(); ++j) all.column[j] += part.column[j];
+    for (std::size_t j = 0; j < part.errors.size(); ++j) all.errors[j] += part.errors[j];
     all.along.insert(all.along.end(), part.along.begin(), part.along.end());
     all.change_squares += part.change_squares;
     all.weight_squares += part.weight_squares;
@@ -167,6 +218,9 @@ Realised conclude(const UnitUpdate& update, const std::vector<Sums>& parts, std:
   Realised realised;
   realised.relative_change = all.weight_squares > 0 ? size / std::sqrt(all.weight_squares) : 0;
   realised.gain = gain / size;
+  realised.worst_gain = realised.gain;
+  realised.size = size;
+  realised.push = update.push;
   realised.off_direction = std::sqrt(std::max(0.0, along_squares - gain * gain)) / size;
   realised.column_error = std::sqrt(error_squares) / size;
   realised.worst_group = worst;
@@ -176,32 +230,47 @@ Realised conclude(const UnitUpdate& update, const std::vector<Sums>& parts, std:
   realised.step_ratio = mean_step > 0 ? mean_magnitude(update.s) * mean_magnitude(update.t) / mean_step : 0;
   realised.flipped = double(all.changed) / n_weights;
   realised.saturated = all.changed > 0 ? double(all.saturated) / double(all.changed) : 0;
+  if (!all.errors.empty()) realised.noise_to_signal = noise_to_signal(update, inputs, all.errors);
   if (column_change != nullptr) *column_change = std::move(all.column);
   return realised;
+}
+
+Realised run(const Measurement& job, const Inputs& inputs, const core::ThreadPool& threads,
+             const core::Progress& progress, std::vector<double>* column_change) {
+  const std::int64_t n_out = job.update.n_out();
+  const std::int64_t part_rows = (n_out + kParts - 1) / kParts;
+  const auto n_in = static_cast<std::size_t>(job.update.n_in());
+  std::vector<Sums> parts(static_cast<std::size_t>(kParts));
+  threads.for_each(kParts, [&](std::int64_t index, const core::ThreadPool::Run& run) {
+    Sums& sums = parts[static_cast<std::size_t>(index)];
+    sums.column.assign(n_in, 0.0);
+    sums.errors.assign(inputs.mean_squares.size(), 0.0);
+    std::vector<float> decoded(job.encoded == nullptr ? 0 : n_in);
+    for (std::int64_t i = index * part_rows; i < std::min(n_out, (index + 1) * part_rows); ++i) {
+      RowSums row;
+      measure_row(job, i, decoded, sums, row);
+      join(row, sums);
+      if (run.failed()) return;
+    }
+    if (run.is_caller()) core::report(progress, double(index + 1) / double(kParts));
+  });
+  return conclude(job.update, inputs, parts, column_change);
 }
 
 }  // namespace
 
 Realised measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
-                 const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress,
-                 std::vector<double>* column_change) {
-  const std::int64_t n_in = update.n_in();
-  const std::int64_t n_out = update.n_out();
-  const std::int64_t part_rows = (n_out + kParts - 1) / kParts;
-  const std::size_t bytes = row_bytes(type, n_in);
-  std::vector<Sums> parts(static_cast<std::size_t>(kParts));
-  threads.for_each(kParts, [&](std::int64_t index, const core::ThreadPool::Run& run) {
-    Sums& sums = parts[static_cast<std::size_t>(index)];
-    sums.column.assign(static_cast<std::size_t>(n_in), 0.0);
-    for (std::int64_t i = index * part_rows; i < std::min(n_out, (index + 1) * part_rows); ++i) {
-      const std::size_t begin = static_cast<std::size_t>(i) * bytes;
-      join(measure_row(type, source.data() + begin, target.data() + begin, update.s[i], update.mu, sums.column.data()),
-           sums);
-      if (run.failed()) return;
-    }
-    if (run.is_caller()) core::report(progress, double(index + 1) / double(kParts));
-  });
-  return conclude(update, parts, column_change);
+                 const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
+                 const core::Progress& progress, std::vector<double>* column_change) {
+  return run({type, code_format(type), block_size(type), update, target, source}, inputs, threads, progress,
+             column_change);
+}
+
+Realised measure(const EncodedRows& source, std::uint32_t type, std::span<const std::byte> target,
+                 const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
+                 const core::Progress& progress, std::vector<double>* column_change) {
+  return run({type, code_format(type), block_size(type), update, target, {}, &source}, inputs, threads, progress,
+             column_change);
 }
 
 }  // namespace rosi::kernels

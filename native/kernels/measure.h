@@ -8,6 +8,7 @@
 
 #include "core/progress.h"
 #include "core/thread_pool.h"
+#include "kernels/encoded_rows.h"
 #include "kernels/rank_one.h"
 #include "kernels/unit_update.h"
 
@@ -16,7 +17,12 @@ namespace rosi::kernels {
 /// Everything of Realised but `mode`. One pass over both tensors, sums in float64 in an order that does not depend on
 /// the number of threads. When given, `column_change` [n_in] receives s^T dW.
 Realised measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
-                 const UnitUpdate& update, const core::ThreadPool& threads, const core::Progress& progress,
-                 std::vector<double>* column_change = nullptr);
+                 const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
+                 const core::Progress& progress, std::vector<double>* column_change = nullptr);
+
+/// The same where the source has another type than `target`, whose steps are then measured.
+Realised measure(const EncodedRows& source, std::uint32_t type, std::span<const std::byte> target,
+                 const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
+                 const core::Progress& progress, std::vector<double>* column_change = nullptr);
 
 }  // namespace rosi::kernels

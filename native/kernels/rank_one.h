@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -14,18 +15,28 @@ namespace rosi::kernels {
 /// F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K, by the numbers of GGUF.
 bool supports_rank_one(std::uint32_t type);
 
+/// What a matrix is multiplied by when the model runs.
+struct Inputs {
+  std::span<const float> mean_squares;  // [n_in] E[x_j^2]; empty when they are not known
+  double response_rms = 0;              // root mean square of right.x over the same inputs
+};
+
 /// The update: W[i][j] += left[i] * right[j]. The strength is part of `left`.
 struct RankOne {
   std::span<const float> left;   // [n_out]
   std::span<const float> right;  // [n_in]
+  Inputs inputs = {};
 };
 
 /// What a tensor really changed by, dW = target - source, against the request D = left * right^T. Measured on the two
-/// tensors' bytes in float64; all dimensionless. s and r are the unit vectors of left and right.
+/// tensors' bytes in float64; dimensionless but for the last two. s and r are the unit vectors of left and right. Of a
+/// stack of matrices see experts.h.
 struct Realised {
-  std::string mode = "copy";   // "copy" (nothing asked, bytes equal) | "add" | "code-flips" | "refit"
+  /// "copy" (nothing asked, bytes equal) | "add" | "code-flips" | "refit" | "promote" (written in another type)
+  std::string mode = "copy";
   double relative_change = 0;  // |D| / |W|, Frobenius: what was asked for
   double gain = 1;             // s.(dW r) / |D|: the share that arrived; 1 is exact
+  double worst_gain = 1;       // of the experts' gains the one farthest from 1
   double off_direction = 0;    // |dW r - s (s.dW r)| / |D|: what an input along r pushes beside s
   double column_error = 0;     // |s^T dW - t| / |t| with t = |left| right
   double worst_group = 1;      // least share that arrived in 32 neighbouring columns, among those with >= 1e-6 of |t|^2
@@ -33,6 +44,12 @@ struct Realised {
   double step_ratio = 0;       // mean |D_ij| / mean |step|; 0 for float types
   double flipped = 0;          // share of weights whose value changed
   double saturated = 0;        // share of the changed weights that ended at the end of their code range
+  /// The noise on real inputs, rms of (dW - D) x over rms of D x, dimensionless:
+  /// sqrt(sum_j E[x_j^2] |column j of dW - D|^2) / (|left| response_rms). Leaves out what two inputs have in common,
+  /// since the columns of rounding noise have nothing in common. Empty without inputs or update.
+  std::optional<double> noise_to_signal;
+  double size = 0;  // |D|
+  double push = 0;  // |left|
 };
 
 /// Reads `source`, a whole tensor of n_out rows of n_in weights, and writes every byte of `target`, which must not

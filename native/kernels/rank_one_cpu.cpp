@@ -18,26 +18,24 @@
 namespace rosi::kernels {
 namespace {
 
-/// The part [from, to] of a longer progress.
-core::Progress slice(const core::Progress& progress, double from, double to) {
-  if (!progress) return {};
-  return [&progress, from, to](double done) { return progress(from + (to - from) * done); };
-}
+using core::slice;
 
 void check_sizes(std::int64_t n_in, std::int64_t n_out, std::span<const std::byte> source,
                  std::span<const std::byte> target, const RankOne& update) {
+  const std::size_t n_squares = update.inputs.mean_squares.size();
   if (source.size() == target.size() && update.left.size() == static_cast<std::size_t>(n_out) &&
-      update.right.size() == static_cast<std::size_t>(n_in)) {
+      update.right.size() == static_cast<std::size_t>(n_in) && (n_squares == 0 || n_squares == update.right.size())) {
     return;
   }
-  throw core::Error(core::ErrorCode::option_invalid,
-                    "the update of a [" + std::to_string(n_out) + ", " + std::to_string(n_in) +
-                        "] tensor needs left and right of these sizes and a target as large as the source; got " +
-                        std::to_string(update.left.size()) + " and " + std::to_string(update.right.size()),
-                    {{"nIn", double(n_in)},
-                     {"nOut", double(n_out)},
-                     {"left", double(update.left.size())},
-                     {"right", double(update.right.size())}});
+  throw core::Error(
+      core::ErrorCode::option_invalid,
+      "the update of a [" + std::to_string(n_out) + ", " + std::to_string(n_in) +
+          "] tensor needs left, right and inputs of these sizes and a target as large as the source; got " +
+          std::to_string(update.left.size()) + " and " + std::to_string(update.right.size()),
+      {{"nIn", double(n_in)},
+       {"nOut", double(n_out)},
+       {"left", double(update.left.size())},
+       {"right", double(update.right.size())}});
 }
 
 /// One tensor in one of the ways; `target` is written whole.
@@ -45,6 +43,7 @@ struct Attempt {
   std::uint32_t type;
   std::span<const std::byte> source;
   const UnitUpdate& update;
+  const Inputs& inputs;
   const core::ThreadPool& threads;
 
   Realised flip(std::span<std::byte> target, const core::Progress& progress) const {
@@ -57,7 +56,7 @@ struct Attempt {
   Realised refit(std::span<std::byte> target, const core::Progress& progress) const {
     requantise_rows(type, source, target, update, threads, slice(progress, 0, 0.6));
     std::vector<double> change;
-    measure(type, source, target, update, threads, {}, &change);
+    measure(type, source, target, update, {}, threads, {}, &change);
     std::vector<float> lack(update.t.size());
     for (std::size_t j = 0; j < lack.size(); ++j) lack[j] = static_cast<float>(change[j] - double{update.t[j]});
     // The codes before the closure are new themselves, so no move counts as taking one back.
@@ -66,7 +65,7 @@ struct Attempt {
   }
 
   Realised finish(const char* mode, std::span<const std::byte> target, const core::Progress& progress) const {
-    Realised realised = measure(type, source, target, update, threads, progress);
+    Realised realised = measure(type, source, target, update, inputs, threads, progress);
     realised.mode = mode;
     return realised;
   }
@@ -77,8 +76,6 @@ struct Attempt {
 constexpr double kRefitStepRatio = 0.4;
 constexpr double kLeastGain = 0.99;
 constexpr double kMostOffDirection = 0.1;
-// Plain rounding of F16 or BF16 is kept while it loses less than this: it has the least noise.
-constexpr double kFloatGainError = 0.005;
 
 bool is_faithful(const Realised& realised) {
   return realised.gain >= kLeastGain && realised.gain <= 2 - kLeastGain && realised.off_direction <= kMostOffDirection;
@@ -128,7 +125,7 @@ Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std
     return {};
   }
   const core::ThreadPool pool(threads);
-  const Attempt attempt{type, source, unit, pool};
+  const Attempt attempt{type, source, unit, update.inputs, pool};
   const Realised realised = block_size(type).weights == 1 ? update_floats(attempt, target, update, progress)
                                                           : update_quantised(attempt, target, progress);
   core::report(progress, 1);

@@ -26,6 +26,7 @@ UnitUpdate UnitUpdate::of(std::span<const float> left, std::span<const float> ri
   const double right_norm = norm(right);
   UnitUpdate update;
   update.size = left_norm * right_norm;
+  update.push = left_norm;
   if (!(update.size <= 1e37)) {
     throw core::Error(core::ErrorCode::option_invalid,
                       "the update's left or right factor has a number that is not finite, or is far too large",

@@ -13,6 +13,7 @@ struct UnitUpdate {
   std::vector<float> t;   // [n_in] |left| * right: what each column's sum along s is to change by
   std::vector<float> mu;  // [n_in] t / |t|
   double size = 0;        // |left| |right|, the Frobenius norm of the update; 0 leaves the vectors empty
+  double push = 0;        // |left|
 
   std::int64_t n_in() const { return static_cast<std::int64_t>(t.size()); }
   std::int64_t n_out() const { return static_cast<std::int64_t>(s.size()); }

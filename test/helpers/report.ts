@@ -27,6 +27,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
     mode: 'refit' as const,
     relativeChange: 0.0312,
     gain: 0.981,
+    worstGain: 0.981,
     offDirection: 0.02,
     columnError: 0.01,
     worstGroup: 0.9,
@@ -34,6 +35,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
     stepRatio: 0.2,
     flipped: 0.123,
     saturated: 0,
+    noiseToSignal: null,
   };
   return {
     rosi: '0.1.0',

@@ -46,6 +46,7 @@ const types = {
 
 export type TypeName = keyof typeof types;
 export const typeNames = Object.keys(types) as TypeName[];
+export const typeId = (type: TypeName): number => types[type][0];
 export const blockWeights = (type: TypeName): number => types[type][1];
 
 export interface TinyTensor {

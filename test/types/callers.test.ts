@@ -6,7 +6,8 @@ import { exitCodes } from '../../lib/errors';
 const root = join(__dirname, '..', '..');
 const header = `import {
   applyUpdate, builtInPrompts, captureActivations, exitCodes, findWriters, generate, harden, inspect, labelAnswer,
-  ModelSession, readPrompts, readPromptSet, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
+  ModelSession, readPrompts, readPromptSet, reportMarkdown, reportSummary, RosiError, splitPrompts, trialUpdate, verifyUpdate,
+  version, type PlannedTensor,
   type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts,
 } from 'rosi';
 declare const plan: Parameters<typeof applyUpdate>[1];
@@ -53,6 +54,12 @@ const accepted: Record<string, string> = {
     const activations = await captureActivations(session, sample.fit, writers, { seed: 1 });
     const tokens: Int32Array = session.encode('Hello'), answers = await session.generate([tokens], { maxTokens: 8 });
     const first: string | undefined = answers.texts[0]; session.close();`,
+  'a trial of a plan': `${signal} const trial = await trialUpdate('m.gguf', plan, { threads: 1, signal });
+    const bytes: number = trial.outputBytes, noise: number | null = trial.tensors[0]!.realised.noiseToSignal;`,
+  'a planned stack of experts, promoted': `const [left, right] = [new Float32Array(8), new Float32Array(64)];
+    const inputs = { meanSquares: new Float32Array(32), responseRms: 1 };
+    const tensor: PlannedTensor = { name: 'w', left, right, nExperts: 2, type: 'F16', inputs };
+    await applyUpdate('m.gguf', { ...plan, tensors: [tensor] }, { output: 'o.gguf' });`,
   'the other commands': `${signal} const [answer] = await generate('m.gguf', ['Hello'] as const, { maxTokens: 8, signal });
     const text: string | undefined = answer?.text, label: { label: string } = labelAnswer('I cannot help.');
     const ok: boolean = (await verifyUpdate(undefined, 'o.gguf', { signal })).ok;
@@ -83,6 +90,7 @@ const refused: Record<string, [code: string, error: number]> = {
   'an error with a code of its own': ["new RosiError('BROKEN', 'broken');", 2345],
   'a change of an error': ["new RosiError('ABORTED', 'stopped').code = 'FILE_FAILED';", 2540],
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],
+  'a promotion to a type of few bits': ["const type: PlannedTensor['type'] = 'Q4_0';", 2322],
   'a session made by hand': ['new ModelSession();', 2673],
   'prompts as texts where tokens belong': ["await session.capture(['Hello'], { streams: true, writers: [] });", 2322],
   'answers of any length': ['await session.generate([], {});', 2345],

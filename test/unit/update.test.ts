@@ -243,10 +243,10 @@ describe('a plan that does not fit is refused and writes nothing', () => {
     ],
     ['a vector', { tensors: [{ name: 'norm', left, right }] }, 'TENSOR_UNSUPPORTED', { tensor: 'norm', dimensions: 1 }],
     [
-      'a stack of matrices',
+      'a stack of matrices as one',
       { tensors: [{ name: 'experts', left, right }] },
-      'TENSOR_UNSUPPORTED',
-      { tensor: 'experts', dimensions: 3 },
+      'OPTION_INVALID',
+      { tensor: 'experts', nExperts: 1, expected: 2 },
     ],
     [
       'a type that has no kernel',

@@ -1,0 +1,29 @@
+// Whether a plan fits a file, before anything is read or written at length.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gguf/file.h"
+#include "gguf/header.h"
+#include "kernels/encoded_rows.h"
+#include "update.h"
+
+namespace rosi {
+
+/// A planned tensor that fits.
+struct Job {
+  const TensorUpdate* update;
+  const gguf::Tensor* tensor;
+  std::uint32_t type;  // of the output
+  /// Reads the tensor's rows when it is promoted; empty when it keeps its type.
+  decltype(kernels::EncodedRows::decode) decode;
+};
+
+/// In the plan's order; `source` and `updates` must outlive them. Throws what update_file() says of tensors.
+std::vector<Job> check_tensors(const gguf::File& source, const std::vector<TensorUpdate>& updates);
+
+/// Throws what update_file() says of keys.
+void check_metadata(const gguf::Strings& metadata);
+
+}  // namespace rosi
