@@ -37,6 +37,22 @@ const models: [what: string, model: TinyModelOptions, classes: Writer['class'][]
     ['constant', 'constant'],
   ],
   ['norms follow (gemma2)', { ...size, architecture: 'gemma2', postNorms: true }, ['post-norm', 'post-norm']],
+  ['experts write (llama)', { ...size, nExperts: 4 }, ['direct', 'expert']],
+  [
+    'a gated shared expert writes, too (qwen2moe)',
+    {
+      ...size,
+      architecture: 'qwen2moe',
+      nExperts: 4,
+      sharedExpert: true,
+      head: true,
+      metadata: {
+        '@.expert_feed_forward_length': { uint32: 96 },
+        '@.expert_shared_feed_forward_length': { uint32: 96 },
+      },
+    },
+    ['direct', 'expert', 'gate'],
+  ],
 ];
 
 describe.each(models)('where %s', (what, model, classes) => {
