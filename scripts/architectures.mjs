@@ -2,14 +2,16 @@
 // seed, with the same names in each.   node scripts/architectures.mjs FOLDER... [--only REGEX] [--print] [--seconds 60]
 //   for seed in 1 2; do test-llama-archs --out ~/archs-$seed --seed $seed; done     (the engine's own test program)
 import { spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { root } from './lay-out-engine.mjs';
 
 const script = fileURLToPath(import.meta.url);
+const SAME = 1e-3; // of the effect on the logits
 const MOVED = 1e-6; // of the head's input: float32 rounding of a sum in another order
 
 /** Runs in a process of its own: the engine ends the process on a failed assertion. */
@@ -22,9 +24,53 @@ async function examine(path) {
     const names = ({ writers }) => JSON.stringify(writers.map((writer) => writer.name));
     const tokens = Int32Array.from({ length: 11 }, (_, i) => (i * 37 + 5) % 101);
     const check = await native._checkWriters(session, tokens, 1).done;
-    return { report, check, sameInFile: names(inFile) === names(report) };
+    native.closeHandle(session);
+    return { report, check, sameInFile: names(inFile) === names(report), edit: await edit(path) };
   } catch (error) {
     return { refused: `${error.code ?? 'bug'}: ${error.message.replaceAll(root, '')}` };
+  }
+}
+
+const library = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
+const length = (values) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+const far = (a, b) => length(a.map((value, i) => value - b[i]));
+const sequence = (seed, n) =>
+  Int32Array.from({ length: n }, (_, i) => (seed * 31 + i * 37 + ((i * seed) % 7) * 11 + 5) % 97);
+
+/** The library's own way from prompts to a file: the logits of the edited file against those of the run-time edit. */
+async function edit(path) {
+  const { applyUpdate, chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf } =
+    library('index');
+  const folder = mkdtempSync(join(tmpdir(), 'rosi-architectures-'));
+  const session = await ModelSession.open(path, { threads: 1 });
+  try {
+    const { writers } = await findWriters(session);
+    const rows = (first, n) => Array.from({ length: 16 }, (_, i) => sequence(first + i, n));
+    const prompts = { harmful: rows(1, 9), harmless: rows(101, 8), borderline: [] };
+    const activations = await library('capture').captureTokens(session, prompts, writers, { seed: 1 });
+    const rightFactor = 'gated';
+    const factors = await rightFactorsOf(path, activations, writers, { rightFactor, rho: 1, threads: 1 });
+    const pushes = await pushesOf(session, activations, factors, prompts.harmful);
+    const layer = activations.nLayer - 1;
+    const settings = { layer, layers: [0, layer], schedule: 'equal', strength: 1, rightFactor };
+    const plan = planUpdate(activations, chooseDirection(activations, layer), pushes, settings);
+    const before = await session.nextTokenLogits(prompts.harmful);
+    let way = 'adapter';
+    const after = await library('trial-edit').withEdit(session, plan, pushes, {}, (edited, adapter) => {
+      if (adapter === undefined) way = 'copy';
+      return edited.nextTokenLogits(prompts.harmful, adapter);
+    });
+    const output = join(folder, 'edited.gguf');
+    await applyUpdate(path, plan, { output });
+    const edited = await ModelSession.open(output, { threads: 1 });
+    const inFile = await edited.nextTokenLogits(prompts.harmful);
+    edited.close();
+    return { way, moved: far(after, before) / length(before), difference: far(inFile, after) / far(after, before) };
+  } catch (error) {
+    return { refused: `${error.code ?? 'bug'}: ${error.message.replaceAll(root, '')}` };
+  } finally {
+    session.close();
+    rmSync(folder, { recursive: true });
   }
 }
 
@@ -55,7 +101,7 @@ const listed = (counts) =>
     .join(', ');
 
 /** One line a file and seed. */
-function summarise({ refused, report, check, sameInFile }) {
+function summarise({ refused, report, check, sameInFile, edit }) {
   if (refused !== undefined) return { verdict: 'refused', notes: [refused] };
   const { writers, layers, unknown, lookups } = report;
   const classes = tally(writers, (writer) => writer.class);
@@ -85,12 +131,14 @@ function summarise({ refused, report, check, sameInFile }) {
     ...(layers.every(({ stream, covered }) => stream !== null || !covered)
       ? []
       : ['no one place holds the stream after each layer']),
+    ...(edit.refused === undefined ? [] : [`\`harden\` refuses it: ${edit.refused}`]),
+    ...(edit.way === 'copy' ? ['searched on an edited copy'] : []),
     ...(check.sameGraph && sameInFile ? [] : ['the graphs differ']),
     ...(check.repeatable ? [] : ['reading nodes changes the result']),
   ];
   const closed = check.remainder !== null && check.remainder <= MOVED;
   const editable = moved === writers.length && !classes.has('unsupported') && writers.length > 0;
-  const whole = covered === layers.length && editable && closed;
+  const whole = covered === layers.length && editable && closed && edit.difference < SAME;
   return {
     verdict: whole ? 'fully' : covered > 0 && moved > 0 ? 'partly' : 'refused',
     writers: writers.length,
@@ -102,6 +150,9 @@ function summarise({ refused, report, check, sameInFile }) {
     nAdapter: count(checks, ({ adapter }) => adapter === 'equal'),
     covered: `${covered}/${layers.length}`,
     remainder: number(check.remainder),
+    file: edit.refused === undefined ? number(edit.difference) : '',
+    difference: edit.difference ?? 0,
+    written: edit.difference < SAME,
     closed,
     error: Math.max(0, ...checks.filter(({ prediction }) => prediction === 'exact').map(({ error }) => error)),
     notes,
@@ -132,10 +183,13 @@ function markdown(rows, folders) {
   const verdict = ({ lines }) => order.find((word) => lines.some((line) => line.verdict === word));
   const n = (word) => count(rows, (row) => verdict(row) === word);
   const worst = Math.max(...all.map((line) => line.error ?? 0));
+  const farthest = Math.max(...all.map((line) => line.difference ?? 0));
   const table = rows.map((row) => {
     const { name, lines } = row;
     const notes = [...new Set(lines.flatMap((line) => line.notes))].join('; ').replaceAll('|', '\\|');
-    const cells = ['kinds', 'classes', 'exact', 'adapter', 'covered', 'remainder'].map((key) => either(lines, key));
+    const cells = ['kinds', 'classes', 'exact', 'adapter', 'covered', 'remainder', 'file'].map((key) =>
+      either(lines, key),
+    );
     return `| ${[name, verdict(row), ...cells, notes].join(' | ')} |`;
   });
   return `# Architectures
@@ -143,6 +197,7 @@ function markdown(rows, folders) {
 **${n('fully')} of ${rows.length} files fully covered, ${n('partly')} partly, ${n('refused')} refused**, with ${folders.length === 1 ? 'one seed' : `each of ${folders.length} seeds`} of random weights.
 ${sum('nExact')} of ${sum('writers')} writers move the stream exactly as predicted (largest error ${number(worst)} of the change);
 on ${sum('nAdapter')} a run-time adapter does the same; in ${count(all, (line) => line.closed)} of ${all.length} models no other matrix of a block reaches the head.
+\`harden\`'s own way from prompts to a file ran in ${count(all, (line) => line.written)}: the file's logits are those of the run-time edit (largest difference ${number(farthest)} of the effect).
 
 Made by \`node scripts/architectures.mjs FOLDER...\`. The files are those that the engine's own test program writes: a tiny model of
 random weights for each architecture that it can build, F32. Every number is a measurement on this file, one thread, 11 tokens.
@@ -157,12 +212,14 @@ random weights for each architecture that it can build, F32. Every number is a m
 - **layers**: those of which everything that is added to the stream is understood.
 - **rest**: every writer's output is set to zero and every other matrix's output changed in sign and size: how far the head's
   input moves, as a share of it. 0 shows that no matrix reaches it but through the writers.
+- **file**: activations of 32 token sequences, gated right factors, pushes of all writers, applied while the model runs and written
+  into the file: the difference of the two in the next token's logits, as a share of the effect (0 where the search works on a copy).
 - **fully**: every layer is covered, every writer has a class other than \`unsupported\`, every push moved the stream along the
-  predicted direction, and the rest is below 1e-6. **partly**: some of it. **refused**: no layer is covered, or the engine or this library refuses the file.
+  predicted direction, the rest is below 1e-6, and the file does what the run-time edit does to 1e-3. **partly**: some of it. **refused**: no layer is covered, or the engine or this library refuses the file.
 - Where seeds differ, both values are given.
 
-| file | verdict | writers | classes | exact | adapter | layers | rest | notes |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| file | verdict | writers | classes | exact | adapter | layers | rest | file | notes |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${table.join('\n')}
 `;
 }
