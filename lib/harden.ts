@@ -79,7 +79,7 @@ export async function harden(
 }
 
 /** Right factors and streams; the writers' inputs, by far the most of what is captured, end here. */
-async function read(
+export async function read(
   session: ModelSession,
   prompts: SplitSample['fit'],
   writers: readonly Writer[],
@@ -96,7 +96,7 @@ async function read(
 }
 
 /** The plan, of an edit that is given or searched. */
-async function decide(
+export async function decide(
   session: ModelSession,
   activations: Streams,
   factors: readonly WriterFactor[],
@@ -126,7 +126,10 @@ async function decide(
 }
 
 /** What decided the edit beside the plan itself, for the file's own `rosi.*` keys. */
-function provenance({ seed, rho, maxKl, system }: Settings, promptsSha256: string): Record<string, string> {
+export function provenance(
+  { seed, rho, maxKl, system }: Pick<Settings, 'seed' | 'rho' | 'maxKl' | 'system'>,
+  promptsSha256: string,
+): Record<string, string> {
   return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': JSON.stringify({ seed, rho, maxKl, system }) };
 }
 

@@ -67,11 +67,13 @@ export interface NativeAnswers {
   firstLogits: Float32Array | null;
 }
 
-/** W += left * rightᵀ; left [nOut], right [nIn]. */
+/** W += left * rightᵀ; left [nOut], right [nIn]. Of experts one of each: left [nExperts, nOut], right [nExperts, nIn]. */
 export interface RankOneFactors {
   name: string;
   left: Float32Array;
   right: Float32Array;
+  /** Of a matrix with experts. Default 1. */
+  nExperts?: number;
 }
 
 /** What a tensor changed by after rounding; native/kernels/rank_one.h defines each number. */
@@ -275,6 +277,9 @@ export interface NativeAddon {
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
   inspect(path: string): Task<Inspection>;
+  sha256(path: string, onProgress: Tick): Task<string>;
+  /** The file is whole or absent, and never one of `inputs`. */
+  writeFile(request: { output: string; parts: Uint8Array[]; overwrite: boolean; inputs: string[] }): Task<void>;
   /** From the engine's graph, which is built but not run. */
   findWriters(session: SessionHandle, onProgress?: Tick): Task<NativeWriterReport>;
   /** The same without loading the model's weights. */

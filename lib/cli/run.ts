@@ -63,7 +63,7 @@ Exit status:
     1  unexpected error, a bug in rosi
     2  wrong arguments
     3  prompts that can't be used, or too few
-    4  the GGUF file is damaged
+    4  the GGUF file or the plan is damaged
     5  the model can't be treated: its kind, a tensor's type, its chat template
     6  a file can't be read or written, or exists already
     7  the engine failed, or the native addon is missing

@@ -5,7 +5,9 @@ import { exitCodes } from '../../lib/errors';
 
 const root = join(__dirname, '..', '..');
 const header = `import {
-  applyUpdate, builtInPrompts, captureActivations, exitCodes, findWriters, generate, harden, inspect, labelAnswer,
+  applyPlan, applyUpdate, builtInPrompts, captureActivations, controlPushes, exitCodes, findWriters, generate, harden,
+  inspect, labelAnswer, makePlan, readPlan, savePlan, writeControlVector, writeLoraAdapter, writeModelfile, writeOutputs,
+  writePeftAdapter,
   ModelSession, readPrompts, readPromptSet, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
   type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts,
 } from 'rosi';
@@ -53,6 +55,15 @@ const accepted: Record<string, string> = {
     const activations = await captureActivations(session, sample.fit, writers, { seed: 1 });
     const tokens: Int32Array = session.encode('Hello'), answers = await session.generate([tokens], { maxTokens: 8 });
     const first: string | undefined = answers.texts[0]; session.close();`,
+  'a plan and its files': `${signal} const saved = await makePlan('m.gguf', undefined, { layer: 3, strength: 1, signal });
+    const { plan, provenance: { source, direction } } = saved, files = { overwrite: true, inputs: ['m.gguf'] as const };
+    await savePlan('p.json', plan, saved.provenance, files);
+    const matches: boolean = (await applyPlan(await readPlan('p.json'), 'm.gguf', { output: 'o.gguf' })).sourceMatches;
+    await writeLoraAdapter('l.gguf', source.architecture, plan.tensors);
+    await writePeftAdapter('peft', { architecture: source.architecture, baseModel: 'models/m' }, plan.tensors, files);
+    await writeControlVector('c.gguf', source.architecture, controlPushes(plan, direction));
+    const session = await ModelSession.open('m.gguf'); await writeModelfile('Modelfile', 'm.gguf', session.info);
+    const paths: string[] = await writeOutputs({ lora: 'l.gguf', modelfile: 'Modelfile' }, saved, { gguf: 'm.gguf' });`,
   'the other commands': `${signal} const [answer] = await generate('m.gguf', ['Hello'] as const, { maxTokens: 8, signal });
     const text: string | undefined = answer?.text, label: { label: string } = labelAnswer('I cannot help.');
     const ok: boolean = (await verifyUpdate(undefined, 'o.gguf', { signal })).ok;
@@ -82,6 +93,9 @@ const refused: Record<string, [code: string, error: number]> = {
   'a switch that forgets an error code': [meaning(codes.slice(1)), 2322],
   'an error with a code of its own': ["new RosiError('BROKEN', 'broken');", 2345],
   'a change of an error': ["new RosiError('ABORTED', 'stopped').code = 'FILE_FAILED';", 2540],
+  'a plan with an output': ["await makePlan('m.gguf', undefined, { output: 'o.gguf' });", 2353],
+  'a control vector of the plan itself': ["await writeControlVector('c.gguf', 'llama', plan);", 2345],
+  'an output of no known kind': ["await writeOutputs({ gguf: 'o.gguf' }, await readPlan('p.json'));", 2353],
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],
   'a session made by hand': ['new ModelSession();', 2673],
   'prompts as texts where tokens belong': ["await session.capture(['Hello'], { streams: true, writers: [] });", 2322],
