@@ -3,10 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { exitCodes, RosiError, toRosiError } from '../errors';
 import { printable } from '../text';
 import { exitStatus, type Library, type Streams } from './context';
+import { addApply } from './apply';
 import { addGenerate } from './generate';
 import { addHarden } from './harden';
 import { addInspect } from './inspect';
 import { Invocation } from './invocation';
+import { addPlan } from './plan';
 import { addVerify } from './verify';
 import { inCommandWords } from './wording';
 
@@ -47,7 +49,7 @@ function makeProgram(invocation: Invocation): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('Run with --help to see what is expected.')
     .addHelpText('after', epilogue);
-  for (const add of [addHarden, addInspect, addVerify, addGenerate]) add(program, invocation);
+  for (const add of [addHarden, addPlan, addApply, addInspect, addVerify, addGenerate]) add(program, invocation);
   for (const command of program.commands) command.addHelpText('after', '\nExit status and more: rosi --help');
   return program;
 }

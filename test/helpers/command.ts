@@ -4,6 +4,7 @@ import { PassThrough, Readable } from 'node:stream';
 
 import type { Library } from '../../lib/cli/context';
 import { run } from '../../lib/cli/run';
+import { samplePlan } from './plan';
 import { sampleReport } from './report';
 
 export const inspection = {
@@ -22,6 +23,13 @@ export const inspection = {
     { name: 'blk.0.ffn_down.weight', type: 'Q8_0', shape: [128, 64], offset: 4352, bytes: 8704, canUpdate: true },
     { name: 'token_embd.weight', type: 'F16', shape: [64, 100], offset: 13056, bytes: 12800, canUpdate: true },
   ],
+};
+const applied = {
+  sourceMatches: true,
+  sourceSha256: 'a'.repeat(64),
+  sourceBytes: 4_700_000,
+  outputBytes: 4_700_128,
+  tensors: sampleReport().tensors.map((tensor) => ({ ...tensor, sha256: 'c'.repeat(64) })),
 };
 const verified = {
   ok: true,
@@ -49,6 +57,13 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     calls,
     version: '1.2.3',
     harden: noting('harden', sampleReport()),
+    makePlan: noting('makePlan', samplePlan()),
+    readPlan: noting('readPlan', samplePlan()),
+    applyPlan: noting('applyPlan', applied),
+    writeOutputs: (...args) => {
+      calls.push({ name: 'writeOutputs', args });
+      return Promise.resolve(Object.values(args[0]).filter((path) => path !== undefined));
+    },
     inspect: noting('inspect', inspection),
     verifyUpdate: noting('verifyUpdate', verified),
     generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
