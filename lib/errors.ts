@@ -8,6 +8,7 @@ export type RosiErrorCode =
   | 'MODEL_UNSUPPORTED'
   | 'OPTION_INVALID'
   | 'OUTPUT_EXISTS'
+  | 'PLAN_INVALID'
   | 'PROMPTS_INVALID'
   | 'PROMPTS_TOO_FEW'
   | 'RECORD_MISSING'
@@ -22,6 +23,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   PROMPTS_INVALID: 3,
   PROMPTS_TOO_FEW: 3,
   GGUF_INVALID: 4,
+  PLAN_INVALID: 4,
   MODEL_UNSUPPORTED: 5,
   TENSOR_UNSUPPORTED: 5,
   TEMPLATE_FAILED: 5,

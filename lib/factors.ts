@@ -1,6 +1,6 @@
 import { meanOf, type Activations, type Rows } from './capture';
 import { dot } from './direction';
-import { native, runTask } from './native';
+import { native, runTask, type InputStatistics } from './native';
 import type { RightFactor } from './options';
 import { ticker, type CallOptions } from './stage';
 import type { Writer } from './writers';
@@ -10,6 +10,8 @@ export interface WriterFactor {
   writer: Writer;
   /** [nExperts, nIn]; `mean` inputs of harmful prompts give right . mean = 1, except for the mean-row factors. */
   right: Float32Array;
+  /** Of the harmful last tokens, for each expert those that reach it. */
+  inputs: InputStatistics;
   /** Experts that too few harmful prompts reach: they have one factor, from the inputs of all experts. */
   sharing: number[];
 }
@@ -63,8 +65,12 @@ async function factorOf(
   meanRow: (expert: number) => Float32Array | undefined,
   options: FactorOptions,
 ): Promise<WriterFactor> {
-  if (all.harmful.experts === undefined) return { writer, right: await solve(all, meanRow(0), options), sharing: [] };
+  if (all.harmful.experts === undefined) {
+    const right = await solve(all, meanRow(0), options);
+    return { writer, right, inputs: statistics([all.harmful], right), sharing: [] };
+  }
   const right = new Float32Array(writer.nExperts * writer.nIn);
+  const reached: Rows[] = [];
   const sharing: number[] = [];
   let shared: Float32Array | undefined;
   for (let expert = 0; expert < writer.nExperts; ++expert) {
@@ -72,11 +78,37 @@ async function factorOf(
     const enough = own.harmful.count >= fewestOfExpert;
     if (!enough) sharing.push(expert);
     const inputs = enough ? own : all;
+    reached.push(inputs.harmful);
     const ofExpert = meanRow(expert);
     if (ofExpert === undefined && !enough) shared ??= await solve(all, undefined, options);
     right.set((!enough && shared) || (await solve(inputs, ofExpert, options)), expert * writer.nIn);
   }
-  return { writer, right, sharing };
+  return { writer, right, inputs: statistics(reached, right), sharing };
+}
+
+/** `rows` of each expert. */
+function statistics(rows: readonly Rows[], right: Float32Array): InputStatistics {
+  const nIn = right.length / rows.length;
+  const meanSquares = new Float32Array(right.length);
+  let [power, count] = [0, 0];
+  for (const [expert, { data, ...inputs }] of rows.entries()) {
+    const squares = new Float64Array(nIn);
+    for (let i = 0; i < inputs.count; ++i) {
+      let response = 0;
+      for (let j = 0; j < nIn; ++j) {
+        const value = data[i * nIn + j]!;
+        squares[j]! += value * value;
+        response += value * right[expert * nIn + j]!;
+      }
+      power += response * response;
+    }
+    count += inputs.count;
+    meanSquares.set(
+      squares.map((sum) => sum / Math.max(1, inputs.count)),
+      expert * nIn,
+    );
+  }
+  return { meanSquares, responseRms: Math.sqrt(power / Math.max(1, count)) };
 }
 
 async function solve(

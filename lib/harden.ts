@@ -1,21 +1,15 @@
-import { captureActivations, type Streams } from './capture';
 import { StageClock } from './clock';
-import { chooseDirection, type Direction } from './direction';
-import { RosiError } from './errors';
 import { Evaluator } from './evaluate';
-import { rightFactorsOf } from './factors';
+import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { native } from './native';
-import { checkLayers, resolveOptions, type HardenOptions, type Settings } from './options';
-import { planUpdate, type UpdatePlan } from './plan';
-import { splitPrompts, type PromptSet, type SplitPrompts, type SplitSample } from './prompts';
-import { pushesOf, type Push } from './push';
+import { resolveOptions, type HardenOptions, type Settings } from './options';
+import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
+import { provenanceKeys } from './outputs/saved-plan';
 import { makeReport, type HardenReport } from './report';
-import { searchEdit, type SearchResult } from './search';
 import { ModelSession } from './session';
 import { draftUpdate } from './update';
 import { verifyUpdate } from './verify';
-import { findWriters, requireEditableTypes, type ModelWriters } from './writers';
 
 /**
  * Writes a copy of a GGUF model that refuses harmful requests more often. `model` is only read.
@@ -46,18 +40,18 @@ export async function harden(
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
   const settings = { ...given, threads: session.threads };
   try {
-    const found = await findWriters(session);
-    requireEditableTypes(file, found.writers);
-    checkLayers(settings, await session.depth());
-    const { pushes, activations } = await read(session, sample.fit, found, settings, clock);
-    const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, settings, clock);
+    const found = await findEdit(session, file, sample, settings, clock);
+    const { plan } = found;
     const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
     const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
     const before =
       evaluator && (await clock.time('evaluate', () => evaluator.answer(session, { ...run, note: 'before' })));
     session.close();
     const draft = await clock.time('update', () =>
-      draftUpdate(model, plan, { ...settings, metadata: provenance(settings, sample.summary.sha256) }),
+      draftUpdate(model, plan, {
+        ...settings,
+        metadata: provenanceKeys({ ...settings, system: found.system }, sample.summary.sha256),
+      }),
     );
     try {
       const after =
@@ -68,23 +62,7 @@ export async function harden(
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
       const { info } = session;
       const { written } = draft;
-      const parts = {
-        model,
-        settings,
-        info,
-        sample,
-        found,
-        pushes,
-        search,
-        plan,
-        direction,
-        written,
-        before,
-        after,
-        verified,
-        clock,
-      };
-      const report = makeReport(parts);
+      const report = makeReport({ model, settings, info, sample, found, written, before, after, verified, clock });
       draft.publish();
       return report;
     } finally {
@@ -93,60 +71,6 @@ export async function harden(
   } finally {
     session.close();
   }
-}
-
-/** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
-async function read(
-  session: ModelSession,
-  prompts: SplitSample['fit'],
-  { writers }: ModelWriters,
-  settings: Settings,
-  clock: StageClock,
-): Promise<{ pushes: Push[]; activations: Streams }> {
-  const { seed, system } = settings;
-  const activations = await clock.time('capture', () =>
-    captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
-  );
-  const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
-  const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
-  const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
-  const { nLayer, dModel, streams } = activations;
-  return { pushes, activations: { nLayer, dModel, streams } };
-}
-
-/** The plan, of an edit that is given or searched. */
-async function decide(
-  session: ModelSession,
-  activations: Streams,
-  pushes: readonly Push[],
-  prompts: SplitSample['validation'],
-  settings: Settings,
-  clock: StageClock,
-): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
-  const { layer, layers, strength, schedule, rightFactor } = settings;
-  const given =
-    layer === null || strength === null
-      ? null
-      : { layer, schedule, layers: layers ?? ([0, activations.nLayer - 1] as const), strength };
-  const search = given
-    ? null
-    : await clock.time('search', () => searchEdit(session, activations, pushes, prompts, settings));
-  const edit = given ?? search!.edit;
-  const direction = chooseDirection(activations, edit.layer);
-  const plan = planUpdate(activations, direction, pushes, { ...edit, rightFactor });
-  if (plan.tensors.length === 0) {
-    throw new RosiError(
-      'OPTION_INVALID',
-      `the classes separate no further in blocks ${edit.layers.join(' to ')}, so the profile schedule has nothing to share there: choose other layers, or equal`,
-      { option: 'layers', value: edit.layers },
-    );
-  }
-  return { search, direction, plan };
-}
-
-/** What decided the edit beside the plan itself, for the file's own `rosi.*` keys. */
-function provenance({ seed, rho, maxKl, system }: Settings, promptsSha256: string): Record<string, string> {
-  return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': JSON.stringify({ seed, rho, maxKl, system }) };
 }
 
 async function withModel<T>(path: string, settings: Settings, use: (session: ModelSession) => Promise<T>): Promise<T> {

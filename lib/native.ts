@@ -91,12 +91,21 @@ export interface InputStatistics {
 /** Types that a tensor of any type can be written in, spelled as {@link inspect} spells types. */
 export type PromotionType = 'Q8_0' | 'F16' | 'BF16' | 'F32';
 
+/** The left factor of a run-time adapter is the edit's times `ratio`, and times each expert's element of `expertScale`. */
+export interface AdapterWay {
+  ratio: number;
+  /** [nExperts]; null: none. */
+  expertScale: Float32Array | null;
+}
+
 /** A tensor to be updated in a file. */
 export interface PlannedTensor extends RankOneFactors {
   /** The type to write it in. Default: its own. */
   type?: PromotionType;
   /** For {@link RealisedUpdate.noiseToSignal}. */
   inputs?: InputStatistics;
+  /** How the same edit is made as a run-time adapter; null: the engine ignores one. Default: with the same factors. */
+  adapter?: AdapterWay | null;
 }
 
 /**
@@ -319,6 +328,9 @@ export interface NativeAddon {
   update(request: NativeTrialRequest, onProgress: Tick): Task<UpdateTrial>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
   inspect(path: string): Task<Inspection>;
+  sha256(path: string, onProgress: Tick): Task<string>;
+  /** The file is whole or absent, and never one of `inputs`. */
+  writeFile(request: { output: string; parts: Uint8Array[]; overwrite: boolean; inputs: string[] }): Task<void>;
   /** From the engine's graph, which is built but not run. */
   findWriters(session: SessionHandle, onProgress?: Tick): Task<NativeWriterReport>;
   /**

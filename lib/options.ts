@@ -34,6 +34,11 @@ export interface HardenOptions extends CallOptions {
   seed?: number | undefined;
   /** System prompt during extraction only (for uncensored models). Default none. */
   system?: string | undefined;
+  /**
+   * Whether the model was made to refuse nothing: its directions are then read with a safety system prompt, `system` or
+   * one of ours, and the edit acts without. Default: found out from how it answers with and without one.
+   */
+  uncensored?: boolean | undefined;
   /** New tokens of an answer in the evaluation. Default 32. */
   maxTokens?: number | undefined;
   /** Whether answers before and after are generated for the report. Default true. */
@@ -53,6 +58,7 @@ export interface Settings extends CallOptions {
   threads: number;
   seed: number;
   system: string | null;
+  uncensored: boolean | null;
   maxTokens: number;
   evaluate: boolean;
 }
@@ -82,6 +88,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     threads: options.threads ?? availableParallelism(),
     seed: options.seed ?? 0,
     system: options.system ?? null,
+    uncensored: options.uncensored ?? null,
     maxTokens: options.maxTokens ?? 32,
     evaluate: options.evaluate ?? true,
     signal: options.signal,

@@ -1,7 +1,7 @@
 import type { Streams } from './capture';
 import { chooseDirection } from './direction';
 import type { WriterFactor } from './factors';
-import { native, runTask, type RankOneFactors } from './native';
+import { native, runTask, type PlannedTensor, type RankOneFactors } from './native';
 import type { ModelSession } from './session';
 import { isExact, type Writer } from './writers';
 
@@ -64,7 +64,7 @@ export async function pushesOf(
 }
 
 /** The update for which the mean harmful stream moves by about `reach` along the unit vector `s`. */
-export function toFactors(push: Push, s: Float32Array): RankOneFactors {
+export function toFactors(push: Push, s: Float32Array): PlannedTensor {
   const { writer, right, gains, expertScale } = push;
   const { name, nExperts, nOut } = writer;
   const one = gains === null ? s : s.map((value, i) => value / gains[i]!);
@@ -73,25 +73,35 @@ export function toFactors(push: Push, s: Float32Array): RankOneFactors {
     const scale = expertScale?.[expert] ?? 1;
     left.set(scale === 1 ? one : one.map((value) => value / scale), expert * nOut);
   }
-  return { name, left, right, nExperts };
+  return { name, left, right, ...(nExperts > 1 && { nExperts }), inputs: push.inputs, ...adapterWay(push) };
 }
 
 /**
  * The same edit as a run-time adapter: the engine adds its term at another place on the way to the stream in some
  * graphs. Null when it ignores the adapter of one of the matrices.
  */
-export function adapterOf(tensors: readonly RankOneFactors[], pushes: readonly Push[]): RankOneFactors[] | null {
-  const byName = new Map(pushes.map((push) => [push.writer.name, push]));
+export function adapterOf(tensors: readonly PlannedTensor[]): RankOneFactors[] | null {
   const adapter: RankOneFactors[] = [];
-  for (const tensor of tensors) {
-    const { writer, expertScale } = byName.get(tensor.name)!;
-    const way = writer.adapter;
-    if (way === null || !way.honoured || way.ratio === null) return null;
-    const by = (i: number) => way.ratio! * (way.expertScale ? expertScale![Math.floor(i / writer.nOut)]! : 1);
-    const plain = way.ratio === 1 && !way.expertScale;
-    adapter.push(plain ? tensor : { ...tensor, left: tensor.left.map((value, i) => value * by(i)) });
+  for (const { name, left, right, nExperts = 1, adapter: way } of tensors) {
+    if (way === null) return null;
+    const factors = { name, left, right, nExperts };
+    if (way === undefined) adapter.push(factors);
+    else {
+      const { ratio, expertScale } = way;
+      const nOut = left.length / nExperts;
+      const by = (i: number) => ratio * (expertScale?.[Math.floor(i / nOut)] ?? 1);
+      adapter.push({ ...factors, left: left.map((value, i) => value * by(i)) });
+    }
   }
   return adapter;
+}
+
+/** For the tensor's plan: null where the engine ignores an adapter, nothing where its factors are the edit's. */
+function adapterWay({ writer, expertScale }: Push): Pick<PlannedTensor, 'adapter'> {
+  const way = writer.adapter;
+  if (way === null || !way.honoured || way.ratio === null) return { adapter: null };
+  if (way.ratio === 1 && !way.expertScale) return {};
+  return { adapter: { ratio: way.ratio, expertScale: way.expertScale ? expertScale : null } };
 }
 
 async function readVectors(

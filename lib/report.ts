@@ -1,10 +1,10 @@
+import type { Baseline } from './baseline';
 import type { StageClock, StageTime } from './clock';
-import type { Direction } from './direction';
 import type { AnswerSample, Behaviour } from './evaluate';
+import type { FoundEdit } from './find-edit';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate, VerifyResult } from './native';
 import type { Settings } from './options';
 import type { UpdatePlan } from './plan';
-import type { Push } from './push';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
@@ -97,6 +97,10 @@ export interface HardenReport {
   tensors: { name: string; type: string; writer: WriterNote; realised: RealisedUpdate }[];
   /** Matrices that write to the stream, too, but can't be aimed, and why. */
   leftOut: ModelWriters['leftOut'];
+  /** How the model refuses before it is edited, in short answers to fitting prompts; null when that was not measured. */
+  baseline: Baseline | null;
+  /** System prompt with which the directions were read; null: none. */
+  system: string | null;
   /** Answers to the test prompts, which the search never saw; null without evaluation. */
   before: Measured | null;
   after: Measured | null;
@@ -118,11 +122,7 @@ interface Parts {
   settings: Settings;
   info: NativeModelInfo;
   sample: SplitSample;
-  pushes: readonly Push[];
-  found: ModelWriters;
-  search: SearchResult | null;
-  plan: UpdatePlan;
-  direction: Direction;
+  found: FoundEdit;
   written: NativeUpdateResult;
   before: Behaviour | null;
   after: Behaviour | null;
@@ -132,7 +132,8 @@ interface Parts {
 
 /** Puts a run's results together. */
 export function makeReport(parts: Parts): HardenReport {
-  const { settings, info, search, plan, direction, written, before, after, clock } = parts;
+  const { settings, info, found, written, before, after, clock } = parts;
+  const { search, plan, direction } = found;
   const plainSettings: Partial<Settings> = { ...settings };
   for (const name of ['signal', 'onProgress', 'output'] as const) delete plainSettings[name];
   const report: HardenReport = {
@@ -159,11 +160,13 @@ export function makeReport(parts: Parts): HardenReport {
     candidates: search?.candidates ?? [],
     searchedFrom: search?.original ?? null,
     tensors: written.tensors.map(({ name, type, realised }) => {
-      const { writer, reach, measured, sharing } = parts.pushes.find((push) => push.writer.name === name)!;
+      const { writer, reach, measured, sharing } = found.pushes.find((push) => push.writer.name === name)!;
       const { layer, kind, class: way } = writer;
       return { name, type, writer: { layer, kind, class: way, reach, measured, sharing }, realised };
     }),
-    leftOut: parts.found.leftOut,
+    leftOut: found.writers.leftOut,
+    baseline: found.baseline,
+    system: found.system,
     before: before ? measured(before) : null,
     after: after ? measured(after) : null,
     change: before && after ? changes(before.answers, after.answers) : null,
@@ -175,7 +178,7 @@ export function makeReport(parts: Parts): HardenReport {
     seconds: clock.stages.reduce((sum, stage) => sum + stage.seconds, 0),
     peakMiB: Math.max(0, ...clock.stages.map((stage) => stage.peakMiB)),
   };
-  return { ...report, notes: notesOn(report) };
+  return { ...report, notes: [...found.notes, ...notesOn(report)] };
 }
 
 function measured(behaviour: Behaviour): Measured {
@@ -227,6 +230,16 @@ function notesOn(report: HardenReport): string[] {
   if (!verified.ok) notes.push('The output does not verify: run `rosi verify` and do not use it.');
   if (!model.hasChatTemplate)
     notes.push('The file has no chat template; prompts were framed as "User: ...", "Assistant:".');
+  if (report.system !== null && report.settings.system === null) {
+    const { plain, prompted } = report.baseline ?? {};
+    const measured =
+      plain && prompted
+        ? `it refuses ${percent(plain.harmful)} of the harmful fitting prompts by itself and ${percent(prompted.harmful)} with it`
+        : 'as told';
+    notes.push(`The directions were read with a safety system prompt, since the model is uncensored: ${measured}.`);
+  }
+  if (report.baseline !== null && report.baseline.plain.harmful === 1)
+    notes.push('The model refuses every harmful fitting prompt as it is: there is little to gain.');
   if (report.leftOut.length > 0) {
     const named = report.leftOut.slice(0, 3).map(({ name, why }) => `${name} (${why})`);
     notes.push(
@@ -278,4 +291,8 @@ function notesOn(report: HardenReport): string[] {
     if (Math.min(...fewest) < 20) notes.push('Some rates stand on fewer than 20 test prompts; mind their intervals.');
   }
   return notes;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }

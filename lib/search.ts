@@ -148,7 +148,7 @@ class Trials {
     const { rightFactor, signal } = this.settings;
     const plan = planUpdate(this.activations, direction, this.pushes, { ...edit, rightFactor });
     if (plan.tensors.length === 0) return use(this.session);
-    return withEdit(this.session, plan, this.pushes, { signal }, use);
+    return withEdit(this.session, plan, { signal }, use);
   }
 }
 

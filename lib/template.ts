@@ -77,6 +77,54 @@ export function renderPrompt(
   return { segments: toSegments(pieces, tokens), addBos, usedFallback, systemMerged: frame.systemMerged };
 }
 
+/** A turn of a conversation. */
+export interface Message {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+/** What a template is told beside the conversation. */
+export interface RenderOptions {
+  /** The day that it is. Default {@link templateDate}. */
+  date?: Date | undefined;
+  /** Whether the model may think aloud first. Undefined: the template is not told. */
+  thinking?: boolean | undefined;
+}
+
+/**
+ * A template as a function that writes whole conversations, up to where the assistant's next turn begins. For texts of
+ * one's own: they are seen by the template and not fenced off from its control tokens.
+ *
+ * The function throws what the template throws, and when a content is not in what it writes.
+ * @throws RosiError `TEMPLATE_FAILED` when it can't be read.
+ */
+export function conversationWriter(
+  template: string,
+  tokens: SpecialTokens,
+): (messages: readonly Message[], options?: RenderOptions) => string {
+  let program: Program;
+  try {
+    checkLength(template);
+    program = withinTime(() => new Template(template).parsed);
+  } catch (cause) {
+    throw failed(cause);
+  }
+  return (messages, options = {}) => {
+    let failure: unknown;
+    for (const form of [messages, messages.map(contentAsList)]) {
+      try {
+        const text = withinTime(() => run(program, form, tokens, options));
+        if (messages.every(({ content }) => text.includes(content))) return text;
+        failure ??= new Error('it leaves out a text of the conversation');
+      } catch (error) {
+        if (error instanceof LimitError) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
+  };
+}
+
 /** The whole text of a prompt, for people to read; tokenise its segments instead. */
 export function promptText(prompt: RenderedPrompt): string {
   return prompt.segments.map((segment) => segment.text).join('');
@@ -138,7 +186,7 @@ function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens):
   for (const { messages, systemMerged } of attempts) {
     for (const asList of [false, true]) {
       try {
-        const text = run(program, asList ? messages.map(contentAsList) : messages, tokens);
+        const text = run(program, asList ? messages.map(contentAsList) : messages, tokens, hardenedAs);
         const parts = cut(text, marks);
         const slots = parts.flatMap((part) => ('slot' in part ? [part.slot] : []));
         if (slots.includes('user') && (!hasSystem || slots.includes('system'))) return { parts, systemMerged };
@@ -158,8 +206,16 @@ function contentAsList(message: { role: string; content: string }): object {
   return { role: message.role, content: [{ type: 'text', text: message.content }] };
 }
 
+// A hardened answer is judged by its first tokens: let models that can think aloud first go without.
+const hardenedAs: RenderOptions = { thinking: false };
+
 /** What a model's template may use: docs of the transformers library, "Chat templates". */
-function run(program: Program, messages: object[], tokens: SpecialTokens): string {
+function run(
+  program: Program,
+  messages: readonly object[],
+  tokens: SpecialTokens,
+  { date = templateDate, thinking }: RenderOptions,
+): string {
   const globals: Record<string, unknown> = {
     true: true,
     false: false,
@@ -171,12 +227,10 @@ function run(program: Program, messages: object[], tokens: SpecialTokens): strin
     raise_exception: (message: string) => {
       throw new Error(message);
     },
-    strftime_now: (format: string) => strftime(templateDate, format),
+    strftime_now: (format: string) => strftime(date, format),
     messages,
     add_generation_prompt: true,
-    // A hardened answer is judged by its first tokens: let models that can think aloud first go without.
-    enable_thinking: false,
-    thinking: false,
+    ...(thinking === undefined ? {} : { enable_thinking: thinking, thinking }),
     bos_token: tokens.bosToken ?? '',
     eos_token: tokens.eosToken ?? '',
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { UpdatePlan } from './plan';
-import { adapterOf, type Push } from './push';
+import { adapterOf } from './push';
 import { ModelSession, type RunTimeEdit } from './session';
 import type { CallOptions } from './stage';
 import { draftUpdate } from './update';
@@ -15,11 +15,10 @@ import { draftUpdate } from './update';
 export async function withEdit<T>(
   session: ModelSession,
   plan: UpdatePlan,
-  pushes: readonly Push[],
   options: CallOptions,
   use: (edited: ModelSession, edit?: RunTimeEdit) => Promise<T>,
 ): Promise<T> {
-  const factors = adapterOf(plan.tensors, pushes);
+  const factors = adapterOf(plan.tensors);
   if (factors === null) return withCopy(session, plan, options, use);
   const adapter = session.loadAdapter(factors);
   try {

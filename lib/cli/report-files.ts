@@ -1,9 +1,9 @@
 // The files that `harden --report` writes.
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 
-import { RosiError, toRosiError } from '../errors';
+import { RosiError } from '../errors';
+import { writeWhole } from '../outputs/whole-file';
 import { type HardenReport, reportMarkdown } from '../report';
 import { usage } from './arguments';
 
@@ -51,9 +51,5 @@ function isWritable(path: string): boolean {
 export async function writeReport(path: string, report: HardenReport, overwrite: boolean): Promise<void> {
   const markdown = extname(path).toLowerCase() === '.md';
   const text = markdown ? reportMarkdown(report) : `${JSON.stringify(report, null, 2)}\n`;
-  try {
-    await writeFile(path, text, { flag: overwrite ? 'w' : 'wx' });
-  } catch (error) {
-    throw toRosiError(error);
-  }
+  await writeWhole(path, [text], { overwrite });
 }

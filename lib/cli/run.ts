@@ -3,10 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { exitCodes, RosiError, toRosiError } from '../errors';
 import { printable } from '../text';
 import { exitStatus, type Library, type Streams } from './context';
+import { addApply } from './apply';
 import { addGenerate } from './generate';
 import { addHarden } from './harden';
 import { addInspect } from './inspect';
 import { Invocation } from './invocation';
+import { addPlan } from './plan';
 import { addRevert } from './revert';
 import { addVerify } from './verify';
 import { inCommandWords } from './wording';
@@ -48,7 +50,8 @@ function makeProgram(invocation: Invocation): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('Run with --help to see what is expected.')
     .addHelpText('after', epilogue);
-  for (const add of [addHarden, addInspect, addVerify, addRevert, addGenerate]) add(program, invocation);
+  for (const add of [addHarden, addPlan, addApply, addInspect, addVerify, addRevert, addGenerate])
+    add(program, invocation);
   for (const command of program.commands) command.addHelpText('after', '\nExit status and more: rosi --help');
   return program;
 }
@@ -64,7 +67,7 @@ Exit status:
     1  unexpected error, a bug in rosi
     2  wrong arguments
     3  prompts that can't be used, or too few
-    4  the GGUF file is damaged
+    4  the GGUF file or the plan is damaged
     5  the model can't be treated: its kind, a tensor's type, its chat template
     6  a file can't be read or written, or exists already
     7  the engine failed, or the native addon is missing

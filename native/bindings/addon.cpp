@@ -6,6 +6,7 @@
 namespace rosi::bindings {
 
 void register_engine(Napi::Env env, Napi::Object exports);
+void register_files(Napi::Env env, Napi::Object exports);
 void register_inspect(Napi::Env env, Napi::Object exports);
 void register_kernels(Napi::Env env, Napi::Object exports);
 void register_update(Napi::Env env, Napi::Object exports);
@@ -15,6 +16,7 @@ void register_writers(Napi::Env env, Napi::Object exports);
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   Environment::attach(env);
   register_engine(env, exports);
+  register_files(env, exports);
   register_inspect(env, exports);
   register_kernels(env, exports);
   register_update(env, exports);

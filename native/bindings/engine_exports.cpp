@@ -180,6 +180,12 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info) {
   return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), factors));
 }
 
+/// _loadAdapterFile(session, path) -> adapter
+Napi::Value load_adapter_file(const Napi::CallbackInfo& info) {
+  const std::string path = info[1].As<Napi::String>();
+  return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), path));
+}
+
 Napi::Value close(const Napi::CallbackInfo& info) {
   close_handle(info[0]);
   return info.Env().Undefined();
@@ -212,6 +218,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
   exports.Set("_engineDequantize", Napi::Function::New(env, checked<engine_dequantize>));
   exports.Set("_engineQuantize", Napi::Function::New(env, checked<engine_quantize>));
+  exports.Set("_loadAdapterFile", Napi::Function::New(env, checked<load_adapter_file>));
   exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
 }
 

@@ -1,4 +1,4 @@
-// verify, and sha256 for tests: what is checked about files.
+// verify and sha256: what is checked about files.
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "core/sha256.h"
@@ -81,10 +81,10 @@ class Sha256Worker final : public PromiseWorker {
 }  // namespace
 
 /// verify({source?, output}, onProgress) → { done: Promise<VerifyResult>, cancel(): void };
-/// _sha256(path, onProgress) → { done: Promise<string>, cancel(): void }.
+/// sha256(path, onProgress) → { done: Promise<string>, cancel(): void }.
 void register_verify(Napi::Env env, Napi::Object exports) {
   exports.Set("verify", Napi::Function::New(env, start<VerifyWorker>));
-  exports.Set("_sha256", Napi::Function::New(env, start<Sha256Worker>));
+  exports.Set("sha256", Napi::Function::New(env, start<Sha256Worker>));
 }
 
 }  // namespace rosi::bindings

@@ -58,11 +58,20 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
 
 std::shared_ptr<Adapter> Adapter::load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors) {
   if (factors.empty()) throw core::Error(core::ErrorCode::option_invalid, "an adapter needs at least one matrix");
-  const auto stream = write_adapter(session->info().architecture, factors);
+  return read(std::move(session), write_adapter(session->info().architecture, factors).get());
+}
+
+std::shared_ptr<Adapter> Adapter::load(std::shared_ptr<Session> session, const std::string& path) {
+  const std::unique_ptr<std::FILE, Closer> stream(std::fopen(path.c_str(), "rb"));
+  if (!stream) throw core::Error(core::ErrorCode::file_failed, "the adapter " + path + " can't be opened");
+  return read(std::move(session), stream.get());
+}
+
+std::shared_ptr<Adapter> Adapter::read(std::shared_ptr<Session> session, std::FILE* stream) {
   take_engine_messages();
   std::shared_ptr<Adapter> adapter(new Adapter());
-  adapter->adapter_ = llama_adapter_lora_init_from_file_ptr(session->model(), stream.get());
-  if (adapter->adapter_ == nullptr) fail("the engine refused the rank-one adapter");
+  adapter->adapter_ = llama_adapter_lora_init_from_file_ptr(session->model(), stream);
+  if (adapter->adapter_ == nullptr) fail("the engine refused the adapter");
   adapter->session_ = std::move(session);
   return adapter;
 }

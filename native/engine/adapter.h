@@ -1,6 +1,7 @@
 // Rank-one updates that act while a model runs.
 #pragma once
 
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,12 +24,15 @@ class Adapter {
   /// Throws Error{option_invalid} for empty factors, Error{engine_failed} when the engine refuses them,
   /// Error{file_failed} when there is no room for a temporary file.
   static std::shared_ptr<Adapter> load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors);
+  /// The same from an adapter's GGUF.
+  static std::shared_ptr<Adapter> load(std::shared_ptr<Session> session, const std::string& path);
   ~Adapter();
   llama_adapter_lora* get() const noexcept { return adapter_; }
   const std::shared_ptr<Session>& session() const noexcept { return session_; }
 
  private:
   Adapter() = default;
+  static std::shared_ptr<Adapter> read(std::shared_ptr<Session> session, std::FILE* stream);
   std::shared_ptr<Session> session_;  // the adapter is valid as long as its model
   llama_adapter_lora* adapter_ = nullptr;
 };

@@ -5,6 +5,7 @@ import { PassThrough, Readable } from 'node:stream';
 import type { Library } from '../../lib/cli/context';
 import { run } from '../../lib/cli/run';
 import type { ModelWriters, Writer } from '../../lib/writers';
+import { samplePlan } from './plan';
 import { sampleReport } from './report';
 
 export const inspection = {
@@ -64,6 +65,13 @@ export const foundWriters: ModelWriters = {
   ],
   leftOut: [],
 };
+const applied = {
+  sourceMatches: true,
+  sourceSha256: 'a'.repeat(64),
+  sourceBytes: 4_700_000,
+  outputBytes: 4_700_128,
+  tensors: sampleReport().tensors.map((tensor) => ({ ...tensor, sha256: 'c'.repeat(64) })),
+};
 const verified = {
   ok: true,
   checksumOk: true,
@@ -90,6 +98,13 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     calls,
     version: '1.2.3',
     harden: noting('harden', sampleReport()),
+    makePlan: noting('makePlan', samplePlan()),
+    readPlan: noting('readPlan', samplePlan()),
+    applyPlan: noting('applyPlan', applied),
+    writeOutputs: (...args) => {
+      calls.push({ name: 'writeOutputs', args });
+      return Promise.resolve(Object.values(args[0]).filter((path) => path !== undefined));
+    },
     inspect: noting('inspect', inspection),
     findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),

@@ -1,4 +1,10 @@
-import { native, type NativeAddon, type RealisedUpdate, type Task, type Tick } from '../../lib/native';
+import {
+  native,
+  type AdapterHandle,
+  type NativeAddon,
+  type RealisedUpdate,
+  type SessionHandle,
+} from '../../lib/native';
 
 /** The kernels one by one, as the addon exports them for tests. `type` is the number that GGUF gives a type. */
 export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
@@ -26,11 +32,12 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
     right: Float32Array,
     threads: number,
   ): Uint8Array;
-  _sha256(path: string, onProgress: Tick): Task<string>;
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;
   /** The engine's own quantiser, as llama-quantize runs it; `fileType` is a llama_ftype. */
   _engineQuantize(source: string, output: string, fileType: number, threads: number): void;
+  /** An adapter from a file, as llama.cpp's --lora reads it. */
+  _loadAdapterFile(session: SessionHandle, path: string): AdapterHandle;
 }
 
 export const kernels = native as unknown as Kernels;

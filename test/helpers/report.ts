@@ -62,6 +62,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       threads: 2,
       seed: 0,
       system: null,
+      uncensored: null,
       maxTokens: 32,
       evaluate: true,
     },
@@ -119,6 +120,8 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       { name: 'blk.3.ffn_down.weight', type: 'Q8_0', writer, realised: { ...realised, gain: 1.002 } },
     ],
     leftOut: [],
+    baseline: { plain: { harmful: 0.5, harmless: 0 }, prompted: null, uncensored: false },
+    system: null,
     before: measured(22, 0, 2),
     after: measured(44, 1, 4),
     change: {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import {
   applyUpdate, captureActivations, chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf,
-  type Activations, type Direction, type Push, type RightFactor, type UpdatePlan, type Writer,
+  type Activations, type Direction, type Push, type RightFactor, type RunTimeEdit, type UpdatePlan, type Writer,
 } from '../../lib'; // prettier-ignore
 import { adapterOf } from '../../lib/push';
 import { withEdit } from '../../lib/trial-edit';
@@ -83,7 +83,7 @@ describe.each(models)('where %s', (what, model, classes) => {
       ...edit,
     });
   /** Mean change of the stream after the last block along the direction, in units of what was asked for. */
-  const arrived = async (edited: ModelSession, edit?: Parameters<Parameters<typeof withEdit>[4]>[1]) => {
+  const arrived = async (edited: ModelSession, edit?: RunTimeEdit) => {
     const request = { streams: true, writers: [], ...(edit && { edit }) };
     const { streams, dModel } = await edited.capture(harmfulTokens(edited), request);
     const before = activations.streams.harmful;
@@ -107,7 +107,7 @@ describe.each(models)('where %s', (what, model, classes) => {
       const one = all.filter(({ writer }) => writer.layer === 1).slice(index, index + 1);
       const planned = plan(one, { rightFactor: 'gated', strength });
       expect(planned.tensors).toHaveLength(1);
-      await withEdit(session, planned, one, {}, async (edited, edit) => {
+      await withEdit(session, planned, {}, async (edited, edit) => {
         expect(edit).toBeDefined();
         expect(await arrived(edited, edit)).toBeCloseTo(1, 2); // second order in the strength
       });
@@ -126,12 +126,12 @@ describe.each(models)('where %s', (what, model, classes) => {
     ] as const) {
       const all = await pushes(edit.rightFactor);
       const planned = plan(all, edit);
-      const logits = await withEdit(session, planned, all, {}, (edited, edit) =>
+      const logits = await withEdit(session, planned, {}, (edited, edit) =>
         edited.nextTokenLogits(harmfulTokens(edited), edit),
       );
-      const ignored = all.map((push) => ({ ...push, writer: { ...push.writer, adapter: null } }));
-      expect(adapterOf(planned.tensors, ignored)).toBeNull();
-      const ofCopy = await withEdit(session, planned, ignored, {}, async (edited, edit) => {
+      const ignored = { ...planned, tensors: planned.tensors.map((tensor) => ({ ...tensor, adapter: null })) };
+      expect(adapterOf(ignored.tensors)).toBeNull();
+      const ofCopy = await withEdit(session, ignored, {}, async (edited, edit) => {
         expect(edit).toBeUndefined();
         expect(edited).not.toBe(session);
         return edited.nextTokenLogits(harmfulTokens(edited));

@@ -5,9 +5,10 @@ import { exitCodes } from '../../lib/errors';
 
 const root = join(__dirname, '..', '..');
 const header = `import {
-  applyUpdate, builtInPrompts, captureActivations, exitCodes, findWriters, generate, harden, inspect, labelAnswer,
-  ModelSession, readPrompts, readPromptSet, reportMarkdown, reportSummary, RosiError, splitPrompts, trialUpdate, verifyUpdate,
-  version, type PlannedTensor,
+  applyPlan, applyUpdate, builtInPrompts, captureActivations, controlPushes, exitCodes, findWriters, generate, harden,
+  inspect, labelAnswer, makePlan, readPlan, savePlan, writeControlVector, writeLoraAdapter, writeModelfile, writeOutputs,
+  writePeftAdapter, trialUpdate, type PlannedTensor,
+  ModelSession, readPrompts, readPromptSet, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
   type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts,
 } from 'rosi';
 declare const plan: Parameters<typeof applyUpdate>[1];
@@ -60,6 +61,15 @@ const accepted: Record<string, string> = {
     const inputs = { meanSquares: new Float32Array(32), responseRms: 1 };
     const tensor: PlannedTensor = { name: 'w', left, right, nExperts: 2, type: 'F16', inputs };
     await applyUpdate('m.gguf', { ...plan, tensors: [tensor] }, { output: 'o.gguf' });`,
+  'a plan and its files': `${signal} const saved = await makePlan('m.gguf', undefined, { layer: 3, strength: 1, signal });
+    const { plan, provenance: { source, direction } } = saved, files = { overwrite: true, inputs: ['m.gguf'] as const };
+    await savePlan('p.json', plan, saved.provenance, files);
+    const matches: boolean = (await applyPlan(await readPlan('p.json'), 'm.gguf', { output: 'o.gguf' })).sourceMatches;
+    await writeLoraAdapter('l.gguf', source.architecture, plan.tensors);
+    await writePeftAdapter('peft', { architecture: source.architecture, baseModel: 'models/m' }, plan.tensors, files);
+    await writeControlVector('c.gguf', source.architecture, controlPushes(plan, direction));
+    const session = await ModelSession.open('m.gguf'); await writeModelfile('Modelfile', 'm.gguf', session.info);
+    const paths: string[] = await writeOutputs({ lora: 'l.gguf', modelfile: 'Modelfile' }, saved, { gguf: 'm.gguf' });`,
   'the other commands': `${signal} const [answer] = await generate('m.gguf', ['Hello'] as const, { maxTokens: 8, signal });
     const text: string | undefined = answer?.text, label: { label: string } = labelAnswer('I cannot help.');
     const ok: boolean = (await verifyUpdate(undefined, 'o.gguf', { signal })).ok;
@@ -89,6 +99,9 @@ const refused: Record<string, [code: string, error: number]> = {
   'a switch that forgets an error code': [meaning(codes.slice(1)), 2322],
   'an error with a code of its own': ["new RosiError('BROKEN', 'broken');", 2345],
   'a change of an error': ["new RosiError('ABORTED', 'stopped').code = 'FILE_FAILED';", 2540],
+  'a plan with an output': ["await makePlan('m.gguf', undefined, { output: 'o.gguf' });", 2353],
+  'a control vector of the plan itself': ["await writeControlVector('c.gguf', 'llama', plan);", 2345],
+  'an output of no known kind': ["await writeOutputs({ gguf: 'o.gguf' }, await readPlan('p.json'));", 2353],
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],
   'a promotion to a type of few bits': ["const type: PlannedTensor['type'] = 'Q4_0';", 2322],
   'a session made by hand': ['new ModelSession();', 2673],

@@ -204,7 +204,7 @@ describe('help', () => {
       expect(out.length).toBeGreaterThan(4);
     },
   );
-  test.each(['harden', 'inspect', 'verify', 'generate'])('of %s has examples', async (command) => {
+  test.each(['harden', 'plan', 'apply', 'inspect', 'verify', 'generate'])('of %s has examples', async (command) => {
     expect((await finished([command, '--help'])).out).toMatch(new RegExp(`Examples:\n {2}rosi ${command} `, 'u'));
   });
   test('is printed to standard error when there is no command', async () => {
@@ -219,7 +219,7 @@ describe('help', () => {
     });
   });
   test('fits 100 columns', async () => {
-    for (const argv of [['--help'], ['harden', '--help'], ['generate', '--help']]) {
+    for (const argv of [['--help'], ...['harden', 'plan', 'apply', 'generate'].map((name) => [name, '--help'])]) {
       for (const line of (await finished(argv)).out.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     }
   });

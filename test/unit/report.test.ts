@@ -36,12 +36,27 @@ const screening = (harmful: number): Screening => ({ refusal: { harmful, harmles
 const push: Push = {
   writer: { ...writer, name: 'blk.2.ffn_down.weight', layer: 2, kind: 'FFN down' },
   right: new Float32Array(8),
+  inputs: { meanSquares: new Float32Array(8), responseRms: 1 },
   sharing: [],
   gains: null,
   expertScale: null,
   reach: 1,
   measured: false,
 };
+
+function found(changes: Partial<Parts['found']> = {}): Parts['found'] {
+  return {
+    baseline: { plain: { harmful: 0.4, harmless: 0 }, prompted: null, uncensored: false },
+    system: null,
+    writers: { architecture: 'llama', writers: [], leftOut: [] },
+    pushes: [push],
+    search: null,
+    plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
+    direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
+    notes: [],
+    ...changes,
+  };
+}
 
 function parts(
   before: Record<Role, string> | null,
@@ -60,11 +75,7 @@ function parts(
       chatTemplate: '{{ messages }}',
     } as Parts['info'],
     sample: splitPrompts(undefined, { seed: 0 }),
-    found: { architecture: 'llama', writers: [], leftOut: [] },
-    pushes: [push],
-    search: null,
-    plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
-    direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
+    found: found(),
     written: {
       sourceSha256: 'ab',
       sourceBytes: 1000,
@@ -181,12 +192,25 @@ describe('makeReport', () => {
   test('notes writers that are left out, and pushes that stand behind norms, gates or routers', () => {
     expect(notesOf(calm, firm)).not.toMatch(/left as they are|Behind/u);
     const leftOut = [{ name: 'blk.0.x.weight', layer: 0, why: 'a clamp follows' }];
-    const found = { architecture: 'llama', writers: [], leftOut };
-    expect(notesOf(calm, firm, { found })).toMatch(
+    const some = found({ writers: { architecture: 'llama', writers: [], leftOut } });
+    expect(notesOf(calm, firm, { found: some })).toMatch(
       /1 writers are left as they are.*blk\.0\.x\.weight \(a clamp follows\)/u,
     );
-    expect(makeReport(parts(calm, firm, { found })).leftOut).toEqual(leftOut);
-    expect(notesOf(calm, firm, { pushes: [{ ...push, measured: true }] })).toMatch(/Behind 1 of 1 matrices/u);
+    expect(makeReport(parts(calm, firm, { found: some })).leftOut).toEqual(leftOut);
+    expect(notesOf(calm, firm, { found: found({ pushes: [{ ...push, measured: true }] }) })).toMatch(
+      /Behind 1 of 1 matrices/u,
+    );
+  });
+  test('notes what was found of the model and the prompts before', () => {
+    expect(notesOf(calm, firm)).not.toMatch(/uncensored|every harmful fitting/u);
+    expect(notesOf(calm, firm, { found: found({ notes: ['The prompts differ.'] }) })).toMatch(/The prompts differ\./u);
+    const plain = { harmful: 0.04, harmless: 0 };
+    const baseline = { plain, prompted: { harmful: 0.9, harmless: 0 }, uncensored: true };
+    expect(notesOf(calm, firm, { found: found({ baseline, system: 'Be safe.' }) })).toMatch(
+      /read with a safety system prompt.*4 % .* by itself and 90 % with it/u,
+    );
+    const firmAlready = { ...baseline, plain: { ...plain, harmful: 1 } };
+    expect(notesOf(calm, firm, { found: found({ baseline: firmAlready }) })).toMatch(/every harmful fitting prompt/u);
   });
   test('notes rounding that pushes beside the direction', () => {
     const given = parts(calm, firm);

@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { native, runTask, type VerifyResult } from '../../lib/native';
-import { kernels } from '../helpers/kernels';
 import { temporaryFolder } from '../helpers/temporary';
 import { randomBytes, readGguf, tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 
@@ -259,17 +258,17 @@ describe('sha256', () => {
       const bytes = Buffer.from(Uint8Array.from({ length: size }, random));
       const path = join(folder, 'hashed');
       writeFileSync(path, bytes);
-      const digest = await runTask(() => kernels._sha256(path, () => {}));
+      const digest = await runTask(() => native.sha256(path, () => {}));
       expect(digest).toBe(createHash('sha256').update(bytes).digest('hex'));
     },
   );
 
   test('of a folder or nothing fails', async () => {
-    await expect(runTask(() => kernels._sha256(folder, () => {}))).rejects.toMatchObject({
+    await expect(runTask(() => native.sha256(folder, () => {}))).rejects.toMatchObject({
       code: 'FILE_FAILED',
       details: { path: folder },
     });
-    await expect(runTask(() => kernels._sha256(join(folder, 'none'), () => {}))).rejects.toMatchObject({
+    await expect(runTask(() => native.sha256(join(folder, 'none'), () => {}))).rejects.toMatchObject({
       code: 'FILE_FAILED',
     });
   });

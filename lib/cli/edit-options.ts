@@ -1,0 +1,81 @@
+import { type Command, Option } from 'commander';
+
+import { resolveOptions, rightFactors, schedules } from '../options';
+import { readPrompts, readPromptSet } from '../prompt-files';
+import type { PromptSet, SplitPrompts } from '../prompts';
+import { number, range, usage } from './arguments';
+
+/** Where the prompts are, as flags. */
+export interface PromptFlags {
+  harmful?: string;
+  harmless?: string;
+  borderline?: string;
+  prompts?: string;
+  field?: string;
+}
+
+/** The options of `harden` and `plan` that decide the edit. */
+export function addEditOptions(command: Command): Command {
+  const defaults = resolveOptions('MODEL');
+  return command
+    .optionsGroup('Prompts (default: the built-in set):')
+    .option('--harmful <file>', 'requests to refuse: .txt, .json, .jsonl, .csv or .tsv')
+    .option('--harmless <file>', 'requests to answer, of the same form')
+    .option('--borderline <file>', 'requests to answer although they sound harmful (default: built in)')
+    .option('--prompts <file>', 'all of them in one file, with roles and perhaps splits')
+    .option('--field <name>', 'field or column of the prompt (default: prompt, instruction, goal, question or text)')
+    .option('--uncensored', 'read the directions with a safety system prompt (default: when the model needs it)')
+    .option('--no-uncensored', 'never do so')
+    .option('--system <text>', 'the system prompt to read the directions with')
+    .option('--seed <n>', `decides which prompts are drawn (default: ${defaults.seed})`, number)
+    .optionsGroup('Edit (default: chosen by its effect on validation prompts):')
+    .option('--layer <n>', 'block after which the direction is read, from 0', number)
+    .option('--layers <first-last>', 'blocks to edit', range)
+    .option('--strength <x>', 'how strong; 0 changes nothing', number)
+    .addOption(new Option('--schedule <name>', 'how the push is spread over the blocks').choices([...schedules]))
+    .addOption(
+      new Option(
+        '--right-factor <name>',
+        `what the edit detects; mean-row is the paper (default: ${defaults.rightFactor})`,
+      ).choices([...rightFactors]),
+    )
+    .option('--rho <x>', `shrinkage of the gated factor (default: ${defaults.rho})`, number)
+    .option(
+      '--max-kl <x>',
+      `most drift on harmless prompts that the search may spend, in nats (default: ${defaults.maxKl})`,
+      number,
+    );
+}
+
+/** The flags that say where the prompts are, and the others. */
+export function splitFlags<T extends PromptFlags>(flags: T): [PromptFlags, Omit<T, keyof PromptFlags>] {
+  const { harmful, harmless, borderline, prompts, field, ...others } = flags;
+  return [{ harmful, harmless, borderline, prompts, field }, others];
+}
+
+/** The prompts that the flags name; undefined for the built-in set. */
+export async function readGiven({
+  harmful,
+  harmless,
+  borderline,
+  prompts: set,
+  field,
+}: PromptFlags): Promise<PromptSet | SplitPrompts | undefined> {
+  const options = field === undefined ? {} : { field };
+  const single = [harmful, harmless, borderline].some((path) => path !== undefined);
+  if (set !== undefined) {
+    if (single) throw usage('--prompts holds all roles; leave --harmful, --harmless and --borderline out');
+    return readPromptSet(set, options);
+  }
+  if (!single) {
+    if (field !== undefined)
+      throw usage('--field names a field of a prompt file; give --harmful and --harmless, or --prompts');
+    return undefined;
+  }
+  if (harmful === undefined || harmless === undefined) throw usage('--harmful and --harmless must be given together');
+  return {
+    harmful: await readPrompts(harmful, options),
+    harmless: await readPrompts(harmless, options),
+    ...(borderline === undefined ? {} : { borderline: await readPrompts(borderline, options) }),
+  };
+}

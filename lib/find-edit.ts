@@ -1,0 +1,113 @@
+import { measureBaseline, safetyPrompt, type Baseline } from './baseline';
+import { captureActivations, type Streams } from './capture';
+import type { StageClock } from './clock';
+import { chooseDirection, type Direction } from './direction';
+import { RosiError } from './errors';
+import { rightFactorsOf } from './factors';
+import type { Inspection } from './native';
+import { checkLayers, type Settings } from './options';
+import { planUpdate, type UpdatePlan } from './plan';
+import { checkPrompts } from './prompt-checks';
+import type { SplitSample } from './prompts';
+import { pushesOf, type Push } from './push';
+import { searchEdit, type SearchResult } from './search';
+import type { ModelSession } from './session';
+import { findWriters, requireEditableTypes, type ModelWriters } from './writers';
+
+/** An edit of a model, and what led to it. */
+export interface FoundEdit {
+  /** How the model refuses before it is edited; null when the baseline was not measured. */
+  baseline: Baseline | null;
+  /** System prompt with which the directions were read; null: none. */
+  system: string | null;
+  writers: ModelWriters;
+  pushes: Push[];
+  /** Null when layer and strength were given. */
+  search: SearchResult | null;
+  direction: Direction;
+  plan: UpdatePlan;
+  /** What a reader of the numbers should know of the prompts. */
+  notes: string[];
+}
+
+/** From a model and prompts to a plan. */
+export async function findEdit(
+  session: ModelSession,
+  file: Inspection,
+  sample: SplitSample,
+  settings: Settings,
+  clock: StageClock,
+): Promise<FoundEdit> {
+  const writers = await clock.time('inspect', () => findWriters(session));
+  requireEditableTypes(file, writers.writers);
+  checkLayers(settings, await session.depth());
+  const notes = checkPrompts(sample.fit);
+  const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
+  const { pushes, activations } = await read(session, sample.fit, writers, { ...settings, system }, clock);
+  const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, settings, clock);
+  return { baseline, system, writers, pushes, search, direction, plan, notes };
+}
+
+/** An uncensored model shows its direction only when it is told to be safe. */
+async function chooseSystem(
+  session: ModelSession,
+  prompts: SplitSample['fit'],
+  settings: Settings,
+  clock: StageClock,
+): Promise<{ baseline: Baseline | null; system: string | null }> {
+  const { system, uncensored } = settings;
+  if (uncensored === false) return { baseline: null, system };
+  const given = system ?? safetyPrompt;
+  if (uncensored === true) return { baseline: null, system: given };
+  const baseline = await clock.time('baseline', () => measureBaseline(session, prompts, given));
+  return { baseline, system: system ?? (baseline.uncensored ? given : null) };
+}
+
+/** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
+async function read(
+  session: ModelSession,
+  prompts: SplitSample['fit'],
+  { writers }: ModelWriters,
+  settings: Settings,
+  clock: StageClock,
+): Promise<{ pushes: Push[]; activations: Streams }> {
+  const { seed, system } = settings;
+  const activations = await clock.time('capture', () =>
+    captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
+  );
+  const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
+  const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
+  const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
+  const { nLayer, dModel, streams } = activations;
+  return { pushes, activations: { nLayer, dModel, streams } };
+}
+
+/** The plan, of an edit that is given or searched. */
+async function decide(
+  session: ModelSession,
+  activations: Streams,
+  pushes: readonly Push[],
+  prompts: SplitSample['validation'],
+  settings: Settings,
+  clock: StageClock,
+): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
+  const { layer, layers, strength, schedule, rightFactor } = settings;
+  const given =
+    layer === null || strength === null
+      ? null
+      : { layer, schedule, layers: layers ?? ([0, activations.nLayer - 1] as const), strength };
+  const search = given
+    ? null
+    : await clock.time('search', () => searchEdit(session, activations, pushes, prompts, settings));
+  const edit = given ?? search!.edit;
+  const direction = chooseDirection(activations, edit.layer);
+  const plan = planUpdate(activations, direction, pushes, { ...edit, rightFactor });
+  if (plan.tensors.length === 0) {
+    throw new RosiError(
+      'OPTION_INVALID',
+      `the classes separate no further in blocks ${edit.layers.join(' to ')}, so the profile schedule has nothing to share there: choose other layers, or equal`,
+      { option: 'layers', value: edit.layers },
+    );
+  }
+  return { search, direction, plan };
+}

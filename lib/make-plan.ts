@@ -1,0 +1,46 @@
+import { StageClock } from './clock';
+import { findEdit } from './find-edit';
+import { inspect } from './inspect';
+import { native } from './native';
+import { resolveOptions, type HardenOptions } from './options';
+import type { SavedPlan } from './outputs/saved-plan';
+import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
+import { ModelSession } from './session';
+import { runStage } from './stage';
+import { version } from './version';
+
+/** As for `harden`, less what concerns its output and the answers before and after. */
+export type PlanOptions = Omit<HardenOptions, 'output' | 'overwrite' | 'maxTokens' | 'evaluate'>;
+
+/**
+ * What `harden` would do to a model, without writing it: {@link applyPlan} makes the same file of it.
+ *
+ * @throws RosiError as `harden`.
+ */
+export async function makePlan(
+  model: string,
+  prompts?: PromptSet | SplitPrompts,
+  options: PlanOptions = {},
+): Promise<SavedPlan> {
+  const given = resolveOptions(model, options);
+  const sample = splitPrompts(prompts, { seed: given.seed });
+  const file = await inspect(model);
+  const session = await ModelSession.open(model, { ...given, threads: options.threads });
+  const settings = { ...given, threads: session.threads };
+  try {
+    const { direction, plan, system } = await findEdit(session, file, sample, settings, new StageClock());
+    session.close();
+    const sha256 = await runStage(options, { stage: 'hash' }, (tick) => native.sha256(model, tick));
+    const { seed, rho, maxKl } = settings;
+    const provenance = {
+      rosi: version,
+      source: { sha256, architecture: session.info.architecture },
+      direction,
+      prompts: { sha256: sample.summary.sha256 },
+      settings: { seed, rho, maxKl, system },
+    };
+    return { plan, provenance };
+  } finally {
+    session.close();
+  }
+}

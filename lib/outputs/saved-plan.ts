@@ -1,0 +1,33 @@
+import type { Direction } from '../direction';
+import type { UpdatePlan } from '../plan';
+
+/** Where a plan comes from, for its file and for the file that it makes. */
+export interface PlanProvenance {
+  /** Version of this package that made it. */
+  rosi: string;
+  /** The model that it was made with. */
+  source: { sha256: string; architecture: string };
+  direction: Direction;
+  prompts: { sha256: string };
+  settings: { seed: number; rho: number; maxKl: number; system: string | null };
+}
+
+/** A plan with its origin: what a plan file holds. */
+export interface SavedPlan {
+  plan: UpdatePlan;
+  provenance: PlanProvenance;
+}
+
+/** Of a plan file, and the number that changes when an older reader would misread it. */
+export const planFormat = { format: 'rosi-plan', version: 1 } as const;
+
+/** Bytes. A plan of 70 billion weights takes 30 MB; JSON.parse needs a few times as much memory. */
+export const largestPlan = 2 ** 28;
+
+/** The same for the file's own `rosi.*` keys: what decided the edit beside the plan itself. */
+export function provenanceKeys(
+  { seed, rho, maxKl, system }: PlanProvenance['settings'],
+  promptsSha256: string,
+): Record<string, string> {
+  return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': JSON.stringify({ seed, rho, maxKl, system }) };
+}

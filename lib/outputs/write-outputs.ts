@@ -1,0 +1,105 @@
+import { resolve } from 'node:path';
+
+import { RosiError } from '../errors';
+import type { RankOneFactors } from '../native';
+import { ModelSession } from '../session';
+import { controlPushes, writeControlVector } from './control-vector';
+import { writeLoraAdapter } from './lora';
+import { type ModelfileInfo, writeModelfile } from './modelfile';
+import { checkPeftFolder, peftModule, writePeftAdapter } from './peft';
+import { savePlan } from './plan-file';
+import type { SavedPlan } from './saved-plan';
+import { checkFile, type FileOptions } from './whole-file';
+
+/** What one plan can be written as, beside the edited GGUF. */
+export interface OutputPaths {
+  /** The plan as JSON. */
+  plan?: string | undefined;
+  /** LoRA adapter for llama.cpp. */
+  lora?: string | undefined;
+  /** Folder of a PEFT adapter. */
+  peft?: string | undefined;
+  /** Control vector for llama.cpp. */
+  controlVector?: string | undefined;
+  /** Modelfile for Ollama. */
+  modelfile?: string | undefined;
+}
+
+export interface WriteOutputsOptions extends FileOptions {
+  /** The factors of the LoRA adapter where they are not the plan's. */
+  adapterFactors?: readonly RankOneFactors[] | undefined;
+  /** The GGUF that the Modelfile names; needed for one. */
+  gguf?: string | undefined;
+  /** Of that GGUF. Default: it is loaded for them. */
+  info?: ModelfileInfo | undefined;
+  /** System text of the Modelfile. */
+  system?: string | undefined;
+}
+
+/** Throws what {@link writeOutputs} would throw about its paths, before the work that leads to it. */
+export function checkOutputs(paths: OutputPaths, options: FileOptions = {}): void {
+  // By name too: an input may be another output that is not there yet.
+  const seen = new Map((options.inputs ?? []).map((input) => [resolve(input), 'the inputs']));
+  for (const [kind, path] of given(paths)) {
+    if (kind === 'peft') checkPeftFolder(path, options);
+    else checkFile(path, options);
+    const other = seen.get(resolve(path));
+    if (other !== undefined) {
+      throw new RosiError('OPTION_INVALID', `options.${kind} names the same file as ${other}: ${path}`, {
+        option: kind,
+        path,
+      });
+    }
+    seen.set(resolve(path), `options.${kind}`);
+  }
+}
+
+/**
+ * Writes what `paths` names, each whole or absent.
+ *
+ * @returns The paths, in the order in which they were written.
+ * @throws RosiError as the functions for each kind. What was written before stays.
+ */
+export async function writeOutputs(
+  paths: OutputPaths,
+  { plan, provenance }: SavedPlan,
+  options: WriteOutputsOptions = {},
+): Promise<string[]> {
+  const { overwrite, inputs, adapterFactors = plan.tensors, gguf, info, system } = options;
+  const files = { overwrite, inputs };
+  const { architecture } = provenance.source;
+  checkOutputs(paths, files);
+  // What can be refused without writing is, before anything is written.
+  if (paths.peft !== undefined) for (const { name } of plan.tensors) peftModule(architecture, name);
+  if (paths.modelfile !== undefined && gguf === undefined) {
+    throw new RosiError('OPTION_INVALID', 'options.modelfile needs the GGUF that it is to name: give options.gguf', {
+      option: 'gguf',
+    });
+  }
+  const write: Record<keyof OutputPaths, (path: string) => Promise<void>> = {
+    plan: (path) => savePlan(path, plan, provenance, files),
+    lora: (path) => writeLoraAdapter(path, architecture, adapterFactors, files),
+    peft: (path) => writePeftAdapter(path, { architecture }, plan.tensors, files),
+    controlVector: (path) => writeControlVector(path, architecture, controlPushes(plan, provenance.direction), files),
+    modelfile: async (path) => writeModelfile(path, gguf!, info ?? (await infoOf(gguf!)), { ...files, system }),
+  };
+  const written: string[] = [];
+  for (const [kind, path] of given(paths)) {
+    await write[kind](path);
+    written.push(path);
+  }
+  return written;
+}
+
+function given(paths: OutputPaths): [keyof OutputPaths, string][] {
+  return (['plan', 'lora', 'peft', 'controlVector', 'modelfile'] as const).flatMap((kind) => {
+    const path = paths[kind];
+    return path === undefined ? [] : [[kind, path] as [keyof OutputPaths, string]];
+  });
+}
+
+async function infoOf(gguf: string): Promise<ModelfileInfo> {
+  const session = await ModelSession.open(gguf, { threads: 1 });
+  session.close();
+  return session.info;
+}

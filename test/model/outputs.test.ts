@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { applyPlan, harden, makePlan, ModelSession, readPlan, writeOutputs, type SavedPlan } from '../../lib';
+import { kernels } from '../helpers/kernels';
+import { temporaryFolder } from '../helpers/temporary';
+import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
+
+const folder = temporaryFolder();
+const at = (name: string) => join(folder, name);
+const prompts = tinyPrompts(32);
+const edit = { layer: 3, layers: [3, 5], strength: 2.2, threads: 1, seed: 1 } as const;
+let saved: SavedPlan;
+beforeAll(async () => {
+  kernels._engineQuantize(tinyChat, at('f32.gguf'), 0, 1);
+  saved = await makePlan(at('f32.gguf'), prompts, edit);
+  await writeOutputs({ plan: at('plan.json'), lora: at('lora.gguf') }, saved);
+});
+
+async function logitsOf(model: string, adapter?: string): Promise<Float32Array> {
+  const session = await ModelSession.open(model, { threads: 1 });
+  try {
+    const { harmful, harmless } = prompts.test;
+    const tokens = [...harmful.slice(0, 8), ...harmless.slice(0, 8)].map((prompt) => session.encode(prompt));
+    const handle = (session as unknown as { handle: Parameters<typeof kernels._loadAdapterFile>[0] }).handle;
+    const loaded = adapter === undefined ? undefined : kernels._loadAdapterFile(handle, adapter);
+    return await session.nextTokenLogits(tokens, loaded && { adapter: loaded, scale: 1 });
+  } finally {
+    session.close();
+  }
+}
+
+function furthest(a: Float32Array, b: Float32Array): number {
+  expect(a).toHaveLength(b.length);
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+}
+
+test('the LoRA file in the engine is the edited F32 file, on every logit', async () => {
+  await applyPlan(saved, at('f32.gguf'), { output: at('edited.gguf') });
+  const [before, after] = [await logitsOf(at('f32.gguf')), await logitsOf(at('edited.gguf'))];
+  const effect = furthest(after, before);
+  expect(effect).toBeGreaterThan(1);
+  // The adapter adds left * (right . x) where the file multiplies by the sum: float32 in another order.
+  expect(furthest(await logitsOf(at('f32.gguf'), at('lora.gguf')), after)).toBeLessThan(1e-4 * effect);
+});
+
+test('a saved plan makes the file that harden makes, byte for byte', async () => {
+  await harden(at('f32.gguf'), prompts, { ...edit, output: at('hardened.gguf'), evaluate: false });
+  const applied = await applyPlan(await readPlan(at('plan.json')), at('f32.gguf'), { output: at('applied.gguf') });
+  expect(applied.sourceMatches).toBe(true);
+  expect(readFileSync(at('applied.gguf')).equals(readFileSync(at('hardened.gguf')))).toBe(true);
+});
+
+test('a plan of one quantisation moves another in the same way', async () => {
+  const applied = await applyPlan(saved, tinyChat, { output: at('q8.gguf') });
+  expect(applied.sourceMatches).toBe(false);
+  for (const { realised } of applied.tensors) expect(Math.abs(realised.gain - 1)).toBeLessThan(0.01);
+  const full = await logitsOf(at('edited.gguf'));
+  const moved = await logitsOf(at('q8.gguf'));
+  expect(furthest(moved, full)).toBeLessThan(0.25 * furthest(moved, await logitsOf(tinyChat)));
+});
+
+test('what can be refused is, before anything is written', async () => {
+  const other = {
+    ...saved,
+    provenance: { ...saved.provenance, source: { ...saved.provenance.source, architecture: 'x' } },
+  };
+  await expect(writeOutputs({ plan: at('new.json'), peft: at('peft') }, other)).rejects.toMatchObject({
+    code: 'MODEL_UNSUPPORTED',
+  });
+  await expect(writeOutputs({ plan: at('new.json'), modelfile: at('Modelfile') }, saved)).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    details: { option: 'gguf' },
+  });
+  expect(() => readFileSync(at('new.json'))).toThrow(/ENOENT/);
+});
+
+test('writeOutputs makes a Modelfile of the model that it is given', async () => {
+  const written = await writeOutputs({ modelfile: at('Modelfile'), peft: at('peft') }, saved, { gguf: tinyChat });
+  expect(written).toEqual([at('peft'), at('Modelfile')]);
+  expect(readFileSync(at('Modelfile'), 'utf8')).toMatch(
+    /^FROM .*tiny-chat\.Q8_0\.gguf\nTEMPLATE """[^]*<\|im_start\|>/mu,
+  );
+});
