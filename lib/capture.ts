@@ -33,44 +33,63 @@ export interface Activations extends Streams {
 // Other positions of each harmless and borderline prompt that are kept: enough to cover the template's own tokens.
 const positionsPerPrompt = 2;
 
+// The order in which roles are run.
+const roles: Role[] = ['harmful', 'harmless', 'borderline'];
+
+export interface CaptureOptions {
+  /** Decides which other positions are read. */
+  seed: number;
+  /** Read the first `nLayer` blocks' streams; blocks beyond them and beyond the writers are not run. Default all. */
+  nLayer?: number | undefined;
+}
+
 /**
  * Runs the fitting prompts once and reads the residual stream after each block and the writers' inputs.
  *
- * @param system - System prompt during the extraction of harmful and harmless activations; kept inputs are read without.
+ * @param options.system - System prompt during the extraction of harmful and harmless activations; kept inputs are read
+ *   without.
  */
 export async function captureActivations(
   session: ModelSession,
   prompts: Record<Role, string[]>,
   writers: readonly Writer[],
-  options: {
-    seed: number;
-    system?: string | undefined;
-    /** Read the first `nLayer` blocks' streams; blocks beyond them and beyond the writers are not run. Default all. */
-    nLayer?: number | undefined;
-  },
+  options: CaptureOptions & { system?: string | undefined },
+): Promise<Activations> {
+  const { system, ...capture } = options;
+  const tokens = encodeRoles(prompts, (prompt) => session.encode(prompt));
+  const activations = await captureTokens(session, tokens, writers, capture);
+  if (system === undefined) return activations;
+  const prompted = encodeRoles({ ...prompts, borderline: [] }, (prompt) => session.encode(prompt, system));
+  const stage = 'capture with system prompt';
+  const { streams } = await captureTokens(session, prompted, [], { ...capture, nLayer: activations.nLayer }, stage);
+  return { ...activations, streams: { ...streams, borderline: activations.streams.borderline } };
+}
+
+/** {@link captureActivations} of prompts that are tokens already. */
+export async function captureTokens(
+  session: ModelSession,
+  prompts: Record<Role, Int32Array[]>,
+  writers: readonly Writer[],
+  options: CaptureOptions,
+  stage = 'capture',
 ): Promise<Activations> {
   const random = seededRandom(options.seed, 'positions');
-  const roles: Role[] = ['harmful', 'harmless', 'borderline'];
-  const tokens = roles.flatMap((role) => prompts[role].map((prompt) => session.encode(prompt)));
+  const tokens = roles.flatMap((role) => prompts[role]);
   const positions = roles.flatMap((role) =>
-    prompts[role].map((_, i) => {
-      const length = tokens[offset(prompts, role) + i]!.length;
+    prompts[role].map(({ length }) => {
       if (role === 'harmful' || length < 2) return [];
       return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));
     }),
   );
   const nLayer = options.nLayer ?? (await session.depth());
-  const { dModel, streams, inputs } = await session.capture(tokens, {
-    streams: true,
-    nLayer,
-    writers: writers.map((writer) => writer.name),
-    positions,
-  });
+  const names = writers.map((writer) => writer.name);
+  const request = { streams: true, nLayer, writers: names, positions };
+  const { dModel, streams, inputs } = await session.capture(tokens, request, stage);
   const byRole = (rows: Rows, each = 1) =>
     Object.fromEntries(
       roles.map((role) => [role, slice(rows, each * offset(prompts, role), each * prompts[role].length)]),
     ) as Record<Role, Rows>;
-  const activations: Activations = {
+  return {
     nLayer,
     dModel,
     streams: byRole(rowsOf(streams, nLayer * dModel)),
@@ -82,20 +101,20 @@ export async function captureActivations(
       }),
     ),
   };
-  if (options.system !== undefined) {
-    const prompted = (['harmful', 'harmless'] as const).flatMap((role) =>
-      prompts[role].map((p) => session.encode(p, options.system)),
-    );
-    const again = await session.capture(prompted, { streams: true, nLayer, writers: [] }, 'capture with system prompt');
-    const nHarmful = prompts.harmful.length;
-    const rows = rowsOf(again.streams, nLayer * dModel);
-    activations.streams.harmful = slice(rows, 0, nHarmful);
-    activations.streams.harmless = slice(rows, nHarmful, prompts.harmless.length);
-  }
-  return activations;
 }
 
-function offset(prompts: Record<Role, string[]>, role: Role): number {
+function encodeRoles(
+  prompts: Record<Role, string[]>,
+  encode: (prompt: string) => Int32Array,
+): Record<Role, Int32Array[]> {
+  return {
+    harmful: prompts.harmful.map(encode),
+    harmless: prompts.harmless.map(encode),
+    borderline: prompts.borderline.map(encode),
+  };
+}
+
+function offset(prompts: Record<Role, readonly unknown[]>, role: Role): number {
   if (role === 'harmful') return 0;
   return prompts.harmful.length + (role === 'borderline' ? prompts.harmless.length : 0);
 }

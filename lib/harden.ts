@@ -108,7 +108,8 @@ async function read(
     captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
   );
   const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
-  const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, prompts.harmful, settings));
+  const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
+  const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
   const { nLayer, dModel, streams } = activations;
   return { pushes, activations: { nLayer, dModel, streams } };
 }

@@ -40,16 +40,15 @@ export function planUpdate(
   const [from, to] = edit.layers;
   const chosen = pushes.filter(({ writer, reach }) => writer.layer >= from && writer.layer <= to && reach !== 0);
   const asInPaper = edit.rightFactor.startsWith('mean-row');
-  const able = asInPaper ? chosen : chosen.filter(({ reach, measured }) => reach > 0 || !measured);
   const profile = edit.schedule === 'profile' ? separationProfile(activations, direction, edit.layers) : undefined;
-  const tensors = able.flatMap((push) => {
+  const tensors = chosen.flatMap((push) => {
     const { layer } = push.writer;
-    const perLayer = able.filter((other) => other.writer.layer === layer).length;
-    const share = profile === undefined ? 1 / able.length : profile[layer]! / perLayer;
+    const perLayer = chosen.filter((other) => other.writer.layer === layer).length;
+    const share = profile === undefined ? 1 / chosen.length : profile[layer]! / perLayer;
     if (share === 0) return [];
     const factors = toFactors(push, direction.vector);
     const size = asInPaper
-      ? (edit.strength * share * able.length) /
+      ? (edit.strength * share * chosen.length) /
         (push.gains === null ? 1 : norm(factors.left) / Math.sqrt(push.writer.nExperts))
       : (edit.strength * share * direction.distance) / push.reach;
     return [{ ...factors, left: factors.left.map((value) => value * size) }];

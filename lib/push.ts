@@ -13,7 +13,7 @@ export interface Push extends WriterFactor {
   expertScale: Float32Array | null;
   /**
    * How far the mean harmful stream moves along a unit vector s when left = s / gains: constants on the way, or, behind
-   * routers, gates and norms, as measured. Not positive: such a writer can't push.
+   * routers, gates and norms, as measured. 0: such a writer can't push.
    */
   reach: number;
   /** Whether `reach` was measured on prompts rather than read off the graph. */
@@ -29,13 +29,13 @@ const leastReach = 0.1;
 
 /**
  * What each writer's update comes to at the stream. Constants and gains are read from the file; what routers, gates,
- * norms and hyper-connections let through is measured on the first harmful prompts.
+ * norms and hyper-connections let through is measured on the first harmful prompts, given as tokens.
  */
 export async function pushesOf(
   session: ModelSession,
   activations: Streams,
   factors: readonly WriterFactor[],
-  harmful: readonly string[],
+  harmful: readonly Int32Array[],
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<Push[]> {
   const vectors = await readVectors(session.path, factors, options.signal);
@@ -53,9 +53,8 @@ export async function pushesOf(
   if (inexact.length === 0) return pushes;
   // Any direction will do: the update is parallel to it, and a small one. This one is about what will be used.
   const { vector } = chooseDirection(activations, Math.floor(activations.nLayer / 2));
-  const tokens = harmful.slice(0, fewPrompts).map((prompt) => session.encode(prompt));
   const trial = inexact.map((push) => toFactors(push, vector));
-  const measured = await session.reach(tokens, vector, trial);
+  const measured = await session.reach(harmful.slice(0, fewPrompts), vector, trial);
   const reachOf = new Map(inexact.map(({ writer }, i) => [writer.name, measured[i]!]));
   return pushes.map((push) => {
     const reach = reachOf.get(push.writer.name);
@@ -115,7 +114,8 @@ function productOf(gains: readonly Float32Array[]): Float32Array {
   return product.map((value) => (Math.abs(value) >= least ? value : value < 0 ? -least : least));
 }
 
-/** A norm takes every size away, so that its reach has no scale of its own. */
+/** A norm takes every size away, so that the reach behind it has no scale of its own. */
 function bounded({ class: kind, factor }: Writer, reach: number): number {
-  return kind === 'post-norm' ? reach : Math.max(reach, leastReach * Math.abs(factor ?? 1));
+  const least = leastReach * Math.abs(factor ?? 1);
+  return kind === 'post-norm' || Math.abs(reach) >= least ? reach : Math.sign(reach) * least;
 }

@@ -22,7 +22,7 @@ const words = (n: number, seed: number) =>
     Array.from({ length: 6 }, (_, j) => 'abcdefghij'[(seed + 7 * i + 3 * j * j + ((i * j) % 5)) % 10]).join(' '),
   );
 const fit = { harmful: words(16, 1), harmless: words(16, 4).map((text) => `${text} z`), borderline: words(8, 7) };
-const lastTokens = (session: ModelSession) => fit.harmful.map((prompt) => session.encode(prompt));
+const harmfulTokens = (session: ModelSession) => fit.harmful.map((prompt) => session.encode(prompt));
 const strength = 0.3; // far above rounding, and far below what a norm bounds
 
 const models: [what: string, model: TinyModelOptions, classes: Writer['class'][]][] = [
@@ -37,6 +37,22 @@ const models: [what: string, model: TinyModelOptions, classes: Writer['class'][]
     ['constant', 'constant'],
   ],
   ['norms follow (gemma2)', { ...size, architecture: 'gemma2', postNorms: true }, ['post-norm', 'post-norm']],
+  ['experts write (llama)', { ...size, nExperts: 4 }, ['direct', 'expert']],
+  [
+    'a gated shared expert writes, too (qwen2moe)',
+    {
+      ...size,
+      architecture: 'qwen2moe',
+      nExperts: 4,
+      sharedExpert: true,
+      head: true,
+      metadata: {
+        '@.expert_feed_forward_length': { uint32: 96 },
+        '@.expert_shared_feed_forward_length': { uint32: 96 },
+      },
+    },
+    ['direct', 'expert', 'gate'],
+  ],
 ];
 
 describe.each(models)('where %s', (what, model, classes) => {
@@ -57,7 +73,7 @@ describe.each(models)('where %s', (what, model, classes) => {
 
   const pushes = async (rightFactor: RightFactor): Promise<Push[]> => {
     const factors = await rightFactorsOf(path, activations, writers, { rightFactor, rho: 1, threads: 1 });
-    return pushesOf(session, activations, factors, fit.harmful);
+    return pushesOf(session, activations, factors, harmfulTokens(session));
   };
   const plan = (some: Push[], edit: { rightFactor: RightFactor; strength: number }): UpdatePlan =>
     planUpdate(activations, direction, some, {
@@ -69,7 +85,7 @@ describe.each(models)('where %s', (what, model, classes) => {
   /** Mean change of the stream after the last block along the direction, in units of what was asked for. */
   const arrived = async (edited: ModelSession, edit?: Parameters<Parameters<typeof withEdit>[4]>[1]) => {
     const request = { streams: true, writers: [], ...(edit && { edit }) };
-    const { streams, dModel } = await edited.capture(lastTokens(edited), request);
+    const { streams, dModel } = await edited.capture(harmfulTokens(edited), request);
     const before = activations.streams.harmful;
     let sum = 0;
     for (let prompt = 0; prompt < before.count; ++prompt)
@@ -111,16 +127,16 @@ describe.each(models)('where %s', (what, model, classes) => {
       const all = await pushes(edit.rightFactor);
       const planned = plan(all, edit);
       const logits = await withEdit(session, planned, all, {}, (edited, edit) =>
-        edited.nextTokenLogits(lastTokens(edited), edit),
+        edited.nextTokenLogits(harmfulTokens(edited), edit),
       );
       const ignored = all.map((push) => ({ ...push, writer: { ...push.writer, adapter: null } }));
       expect(adapterOf(planned.tensors, ignored)).toBeNull();
       const ofCopy = await withEdit(session, planned, ignored, {}, async (edited, edit) => {
         expect(edit).toBeUndefined();
         expect(edited).not.toBe(session);
-        return edited.nextTokenLogits(lastTokens(edited));
+        return edited.nextTokenLogits(harmfulTokens(edited));
       });
-      const original = await session.nextTokenLogits(lastTokens(session));
+      const original = await session.nextTokenLogits(harmfulTokens(session));
       const far = (a: Float32Array, b: Float32Array) => Math.hypot(...a.map((value, i) => value - b[i]!));
       expect(far(logits, ofCopy)).toBeLessThan(2e-3 * far(logits, original));
     }
