@@ -106,8 +106,7 @@ class Tensors {
     result.realised = kernels::combine(work.experts);
     result.sha256 = core::sha256(work.target);
     write(*job.tensor, work.target);
-    work.target = {};
-    work.experts = {};
+    std::vector<std::byte>().swap(work.target);  // assigning an empty list would keep the memory
   }
 
  private:

@@ -96,10 +96,13 @@ describe.each(types)('a stack of %s experts', (type) => {
 
 test('the worst numbers are those of the worst expert', async () => {
   const plan = planFor('Q4_0');
-  plan.left.set(
-    slice(plan.left, 1).map((x) => x * 4000), // far more than its codes can move
-    nOut,
-  );
+  const scale = (expert: number, by: number) =>
+    plan.left.set(
+      slice(plan.left, expert).map((x) => x * by),
+      expert * nOut,
+    );
+  scale(0, 1e-7); // too small to arrive at all, and too small to matter
+  scale(1, 4000); // far more than its codes can move
   const { tensors } = await updateFile(source, output, [plan]);
   const before = readGguf(source).tensors.get('Q4_0')!.bytes;
   const alone = edited.map((e) => {

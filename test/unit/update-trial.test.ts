@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { applyUpdate, trialUpdate } from '../../lib';
 import type { UpdatePlan } from '../../lib/plan';
+import { inChild } from '../helpers/in-child';
 import { temporaryFolder } from '../helpers/temporary';
 import { readGguf, tinyGguf } from '../helpers/tiny-gguf';
 import { factorsOf } from '../helpers/update-file';
@@ -73,4 +74,24 @@ test('a trial can be stopped', async () => {
   const running = trialUpdate(big.write(join(folder, 'big.gguf')), { ...plan, tensors }, options);
   controller.abort();
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
+});
+
+test('takes memory for one tensor at a time beside the source', () => {
+  const [count, size] = [24, 1024];
+  const bytes = Buffer.alloc(2 * size * size);
+  const names = Array.from({ length: count }, (_, i) => `w${i}`);
+  const many = tinyGguf({ tensors: names.map((each) => ({ name: each, type: 'F16', shape: [size, size], bytes })) });
+  const measure = `
+    const vector = new Float32Array(args.size).fill(0.01);
+    const tensors = args.names.map((name) => ({ name, left: vector, right: vector, type: 'F32' }));
+    const rss = () => process.memoryUsage().rss / 2 ** 20;
+    const before = rss();
+    let most = 0;
+    const tick = () => { most = Math.max(most, rss()); };
+    await addon.update({ source: args.path, trial: true, threads: 1, tensors, metadata: {} }, tick).done;
+    print(most - before);`;
+  const { lines } = inChild(measure, { path: many.write(join(folder, 'many.gguf')), names, size });
+  // MiB: 48 of source, which is mapped, and a tensor of 4 with its copies; 24 of those are 96.
+  expect(lines[0]).toBeGreaterThan(20);
+  expect(lines[0]).toBeLessThan(48 + 30);
 });
