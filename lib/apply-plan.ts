@@ -2,7 +2,14 @@ import { RosiError } from './errors';
 import { inspect } from './inspect';
 import type { Inspection, NativeUpdateResult } from './native';
 import { provenanceKeys, type SavedPlan } from './outputs/saved-plan';
+import { checkMaxGrowth } from './options';
+import { choosePrecision } from './precision';
 import { applyUpdate, type UpdateOptions } from './update';
+
+export interface ApplyOptions extends UpdateOptions {
+  /** As of `harden`. */
+  maxGrowth?: number | undefined;
+}
 
 /** What applying a plan did. */
 export interface AppliedPlan extends NativeUpdateResult {
@@ -16,11 +23,15 @@ export interface AppliedPlan extends NativeUpdateResult {
  *
  * @throws RosiError `MODEL_UNSUPPORTED` when architecture, tensors or shapes are not the plan's, and as `applyUpdate`.
  */
-export async function applyPlan(saved: SavedPlan, model: string, options: UpdateOptions): Promise<AppliedPlan> {
-  checkFit(saved, await inspect(model), model);
+export async function applyPlan(saved: SavedPlan, model: string, options: ApplyOptions): Promise<AppliedPlan> {
+  const file = await inspect(model);
+  checkFit(saved, file, model);
+  const { threads = 1, signal, onProgress } = options;
+  const maxGrowth = checkMaxGrowth(options.maxGrowth);
+  const { plan } = await choosePrecision(model, file, saved.plan, { maxGrowth, threads, signal, onProgress });
   const { source, settings, prompts } = saved.provenance;
   const metadata = { ...provenanceKeys(settings, prompts.sha256), ...options.metadata };
-  const written = await applyUpdate(model, saved.plan, { ...options, metadata });
+  const written = await applyUpdate(model, plan, { ...options, metadata });
   return { ...written, sourceMatches: written.sourceSha256 === source.sha256 };
 }
 

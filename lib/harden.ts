@@ -1,15 +1,21 @@
+import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
-import { Evaluator } from './evaluate';
+import { requireFidelity } from './fidelity';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { native } from './native';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
-import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { provenanceKeys } from './outputs/saved-plan';
+import { checkFile } from './outputs/whole-file';
+import { checkOutputs, writeOutputs } from './outputs/write-outputs';
+import { choosePrecision } from './precision';
+import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { ModelSession } from './session';
-import { draftUpdate } from './update';
+import { writeUndo } from './undo/write-undo';
+import { draftUpdate, type UpdateDraft } from './update';
 import { verifyUpdate } from './verify';
+import { version } from './version';
 
 /**
  * Writes a copy of a GGUF model that refuses harmful requests more often. `model` is only read.
@@ -33,37 +39,54 @@ export async function harden(
   options: HardenOptions = {},
 ): Promise<HardenReport> {
   const given = resolveOptions(model, options);
-  native.checkOutput(model, given.output, given.overwrite); // before the work that leads to it
+  checkPaths(model, given); // before the work that leads to them
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
   const settings = { ...given, threads: session.threads };
+  const { info } = session;
   try {
     const found = await findEdit(session, file, sample, settings, clock);
-    const { plan } = found;
-    const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
-    const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
-    const before =
-      evaluator && (await clock.time('evaluate', () => evaluator.answer(session, { ...run, note: 'before' })));
+    const precision = await clock.time('precision', () => choosePrecision(model, file, found.plan, settings));
+    const observed = await BeforeAfter.begin(session, sample, found, settings, clock);
     session.close();
-    const draft = await clock.time('update', () =>
-      draftUpdate(model, plan, {
-        ...settings,
-        metadata: provenanceKeys({ ...settings, system: found.system }, sample.summary.sha256),
-      }),
-    );
+    const decided = { seed: settings.seed, rho: settings.rho, maxKl: settings.maxKl, system: found.system };
+    const metadata = provenanceKeys(decided, sample.summary.sha256);
+    const draft = await clock.time('update', () => draftUpdate(model, precision.plan, { ...settings, metadata }));
     try {
-      const after =
-        evaluator &&
-        (await clock.time('evaluate', () =>
-          withModel(draft.path, settings, (hardened) => evaluator.answer(hardened, { ...run, note: 'after' })),
-        ));
-      const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
-      const { info } = session;
       const { written } = draft;
-      const report = makeReport({ model, settings, info, sample, found, written, before, after, verified, clock });
+      const { after, fidelity } = await observed.finish(draft.path);
+      if (fidelity !== null) requireFidelity(fidelity, settings.maxGrowth);
+      const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
+      const undoBytes = await undo(model, draft, settings, clock);
+      const { before } = observed;
+      const parts = {
+        model,
+        settings,
+        info,
+        sample,
+        found,
+        precision,
+        written,
+        before,
+        after,
+        fidelity,
+        undoBytes,
+        verified,
+      };
+      const report = makeReport({ ...parts, clock });
       draft.publish();
+      const provenance = {
+        rosi: version,
+        source: { sha256: written.sourceSha256, architecture: info.architecture },
+        direction: found.direction,
+        prompts: { sha256: sample.summary.sha256 },
+        settings: decided,
+      };
+      const { output, overwrite } = settings;
+      const files = { overwrite, inputs: [model, output], gguf: output, info };
+      await writeOutputs(settings.outputs, { plan: found.plan, provenance }, files);
       return report;
     } finally {
       draft.discard(); // an output without its report is not what was promised
@@ -73,11 +96,21 @@ export async function harden(
   }
 }
 
-async function withModel<T>(path: string, settings: Settings, use: (session: ModelSession) => Promise<T>): Promise<T> {
-  const session = await ModelSession.open(path, settings);
-  try {
-    return await use(session);
-  } finally {
-    session.close();
-  }
+function checkPaths(model: string, { output, undo, outputs, overwrite }: Settings): void {
+  native.checkOutput(model, output, overwrite);
+  const inputs = [model, output, ...(undo === null ? [] : [undo])];
+  if (undo !== null) checkFile(undo, { overwrite, inputs: [model, output] });
+  checkOutputs(outputs, { overwrite, inputs });
+}
+
+/** Bytes of the undo file; null when none was asked for. */
+async function undo(
+  model: string,
+  { path, written }: UpdateDraft,
+  settings: Settings,
+  clock: StageClock,
+): Promise<number | null> {
+  if (settings.undo === null) return null;
+  const { sourceSha256 } = written;
+  return clock.time('undo', () => writeUndo(model, path, settings.undo!, { ...settings, sourceSha256 }));
 }

@@ -1,6 +1,6 @@
 export { harden } from './harden';
 export { makePlan, type PlanOptions } from './make-plan';
-export { applyPlan, type AppliedPlan } from './apply-plan';
+export { applyPlan, type AppliedPlan, type ApplyOptions } from './apply-plan';
 export { captureActivations, type Activations, type Streams } from './capture';
 export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';

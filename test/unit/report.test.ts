@@ -76,6 +76,9 @@ function parts(
     } as Parts['info'],
     sample: splitPrompts(undefined, { seed: 0 }),
     found: found(),
+    precision: { plan: found().plan, promotions: [], noisy: [] },
+    fidelity: null,
+    undoBytes: null,
     written: {
       sourceSha256: 'ab',
       sourceBytes: 1000,
