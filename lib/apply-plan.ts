@@ -3,11 +3,15 @@ import { inspect } from './inspect';
 import type { Inspection, NativeUpdateResult } from './native';
 import { provenanceKeys, type SavedPlan } from './outputs/saved-plan';
 import { checkMaxGrowth } from './options';
-import { choosePrecision } from './precision';
-import { applyUpdate, type UpdateOptions } from './update';
+import { promoteNoisy, requiredTypes } from './precision';
+import { applyUpdate, trialUpdate, type UpdateOptions } from './update';
 
 export interface ApplyOptions extends UpdateOptions {
-  /** As of `harden`. */
+  /**
+   * Most growth of the file, as a share of its size. Tensors that have no update in their own type are written in a wider
+   * one within it, and when it is given also those in which rounding noise is above half of the wanted output. Default
+   * 0.02.
+   */
   maxGrowth?: number | undefined;
 }
 
@@ -28,10 +32,15 @@ export async function applyPlan(saved: SavedPlan, model: string, options: ApplyO
   checkFit(saved, file, model);
   const { threads = 1, signal, onProgress } = options;
   const maxGrowth = checkMaxGrowth(options.maxGrowth);
-  const { plan } = await choosePrecision(model, file, saved.plan, { maxGrowth, threads, signal, onProgress });
+  let precision = requiredTypes(file, saved.plan, maxGrowth);
+  if (options.maxGrowth !== undefined) {
+    const { tensors } = await trialUpdate(model, precision.plan, { threads, signal, onProgress });
+    const noise = new Map(tensors.map(({ name, realised }) => [name, realised.noiseToSignal]));
+    precision = promoteNoisy(file, precision, noise, maxGrowth);
+  }
   const { source, settings, prompts } = saved.provenance;
   const metadata = { ...provenanceKeys(settings, prompts.sha256), ...options.metadata };
-  const written = await applyUpdate(model, plan, { ...options, metadata });
+  const written = await applyUpdate(model, precision.plan, { ...options, metadata });
   return { ...written, sourceMatches: written.sourceSha256 === source.sha256 };
 }
 

@@ -6,14 +6,6 @@ import type { Settings } from './options';
 import type { SplitSample } from './prompts';
 import { ModelSession } from './session';
 
-/** What the finished file does. */
-export interface Finished {
-  /** Answers to the test prompts; null without evaluation. */
-  after: Behaviour | null;
-  /** Null when nothing was to be changed. */
-  fidelity: Fidelity | null;
-}
-
 /** Observes the original and, once the original is out of memory, the finished file, on the same prompts. */
 export class BeforeAfter {
   private constructor(
@@ -44,17 +36,26 @@ export class BeforeAfter {
     return new BeforeAfter(evaluator, check, settings, clock, before);
   }
 
-  async finish(path: string): Promise<Finished> {
-    const { evaluator, check, settings, clock } = this;
-    if (evaluator === null && check === null) return { after: null, fidelity: null };
-    const file = await clock.time('load', () => ModelSession.open(path, settings));
-    try {
-      const fidelity = check && (await clock.time('fidelity', () => check.compare(file)));
-      const after = evaluator && (await clock.time('evaluate', () => evaluator.answer(file, run(settings, 'after'))));
-      return { after, fidelity };
-    } finally {
-      file.close();
-    }
+  /** What is left of the edit in a file; null when nothing was to be changed. */
+  async fidelity(path: string): Promise<Fidelity | null> {
+    const { check, settings, clock } = this;
+    return check && clock.time('fidelity', () => withModel(path, settings, (file) => check.compare(file)));
+  }
+
+  /** The finished file's answers; null without evaluation. */
+  async after(path: string): Promise<Behaviour | null> {
+    const { evaluator, settings, clock } = this;
+    const answer = (file: ModelSession) => evaluator!.answer(file, run(settings, 'after'));
+    return evaluator && clock.time('evaluate', () => withModel(path, settings, answer));
+  }
+}
+
+async function withModel<T>(path: string, settings: Settings, use: (session: ModelSession) => Promise<T>): Promise<T> {
+  const session = await ModelSession.open(path, settings);
+  try {
+    return await use(session);
+  } finally {
+    session.close();
   }
 }
 

@@ -93,10 +93,25 @@ export class FidelityCheck {
   }
 }
 
+/** Whether the file does what the exact edit does, within the bounds. */
+export function isFaithful(fidelity: Fidelity): boolean {
+  return shortcomings(fidelity).length === 0;
+}
+
 /** @throws RosiError `UPDATE_LOST` when the file falls short of the exact edit by more than the bounds. */
 export function requireFidelity(fidelity: Fidelity, maxGrowth: number): void {
-  const { shift, refusal, kl } = fidelity;
-  const short = [
+  const short = shortcomings(fidelity);
+  if (short.length === 0) return;
+  throw new RosiError(
+    'UPDATE_LOST',
+    `rounding keeps the file from what the edit does: ${short.join('; ')}. Nothing was written: allow more growth than ${percent(maxGrowth)} ` +
+      '(maxGrowth), take a quantisation with more bits, or write the edit as a LoRA adapter, which is exact',
+    { ...fidelity, maxGrowth },
+  );
+}
+
+function shortcomings({ shift, refusal, kl }: Fidelity): string[] {
+  return [
     ...(Math.abs(shift.file - shift.exact) > fidelityBounds.shift * Math.max(smallShift, Math.abs(shift.exact))
       ? [
           `it moves the stream along the direction by ${shift.file.toFixed(2)} instead of ${shift.exact.toFixed(2)} distances of the classes`,
@@ -109,13 +124,6 @@ export function requireFidelity(fidelity: Fidelity, maxGrowth: number): void {
       : []),
     ...(kl > fidelityBounds.kl ? [`it drifts from the exact edit by ${kl.toFixed(3)} nats on harmless prompts`] : []),
   ];
-  if (short.length === 0) return;
-  throw new RosiError(
-    'UPDATE_LOST',
-    `rounding keeps the file from what the edit does: ${short.join('; ')}. Nothing was written: allow more growth than ${percent(maxGrowth)} ` +
-      '(maxGrowth), take a quantisation with more bits, or write the edit as a LoRA adapter, which is exact',
-    { ...fidelity, maxGrowth },
-  );
 }
 
 function percent(share: number): string {

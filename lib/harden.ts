@@ -1,6 +1,5 @@
 import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
-import { requireFidelity } from './fidelity';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { native } from './native';
@@ -8,13 +7,13 @@ import { resolveOptions, type HardenOptions, type Settings } from './options';
 import { provenanceKeys } from './outputs/saved-plan';
 import { checkFile } from './outputs/whole-file';
 import { checkOutputs, writeOutputs } from './outputs/write-outputs';
-import { choosePrecision } from './precision';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { ModelSession } from './session';
 import { writeUndo } from './undo/write-undo';
-import { draftUpdate, type UpdateDraft } from './update';
+import type { UpdateDraft } from './update';
 import { verifyUpdate } from './verify';
+import { writeFaithfully } from './write-faithfully';
 import { version } from './version';
 
 /**
@@ -48,45 +47,33 @@ export async function harden(
   const { info } = session;
   try {
     const found = await findEdit(session, file, sample, settings, clock);
-    const precision = await clock.time('precision', () => choosePrecision(model, file, found.plan, settings));
     const observed = await BeforeAfter.begin(session, sample, found, settings, clock);
     session.close();
-    const decided = { seed: settings.seed, rho: settings.rho, maxKl: settings.maxKl, system: found.system };
-    const metadata = provenanceKeys(decided, sample.summary.sha256);
-    const draft = await clock.time('update', () => draftUpdate(model, precision.plan, { ...settings, metadata }));
+    const provenance = {
+      rosi: version,
+      direction: found.direction,
+      prompts: { sha256: sample.summary.sha256 },
+      settings: { seed: settings.seed, rho: settings.rho, maxKl: settings.maxKl, system: found.system },
+    };
+    const metadata = provenanceKeys(provenance.settings, sample.summary.sha256);
+    const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {
+      settings,
+      metadata,
+      clock,
+    });
     try {
       const { written } = draft;
-      const { after, fidelity } = await observed.finish(draft.path);
-      if (fidelity !== null) requireFidelity(fidelity, settings.maxGrowth);
+      const after = await observed.after(draft.path);
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
       const undoBytes = await undo(model, draft, settings, clock);
       const { before } = observed;
-      const parts = {
-        model,
-        settings,
-        info,
-        sample,
-        found,
-        precision,
-        written,
-        before,
-        after,
-        fidelity,
-        undoBytes,
-        verified,
-      };
+      const parts = { model, settings, info, sample, found, ...finished, written, before, after, undoBytes, verified };
       const report = makeReport({ ...parts, clock });
-      draft.publish();
-      const provenance = {
-        rosi: version,
-        source: { sha256: written.sourceSha256, architecture: info.architecture },
-        direction: found.direction,
-        prompts: { sha256: sample.summary.sha256 },
-        settings: decided,
-      };
+      const source = { sha256: written.sourceSha256, architecture: info.architecture };
       const { output, overwrite } = settings;
       const files = { overwrite, inputs: [model, output], gguf: output, info };
-      await writeOutputs(settings.outputs, { plan: found.plan, provenance }, files);
+      await writeOutputs(settings.outputs, { plan: found.plan, provenance: { ...provenance, source } }, files);
+      draft.publish();
       return report;
     } finally {
       draft.discard(); // an output without its report is not what was promised

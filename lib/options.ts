@@ -28,8 +28,9 @@ export interface HardenOptions extends CallOptions {
   /** Shrinkage of the gated factor, dimensionless, > 0. Default 1. */
   rho?: number | undefined;
   /**
-   * Share of the file's size by which it may grow, so that tensors in which rounding would drown the update are written in
-   * a wider type. 0: every tensor keeps its type. Default 0.02.
+   * Share of the file's size by which it may grow where tensors have no update in their own type, or where the finished
+   * file falls short of the exact edit: the noisiest tensors are then written in a wider type. 0: every tensor keeps its
+   * type. Default 0.02.
    */
   maxGrowth?: number | undefined;
   /** Path of an undo file for {@link revert}. Default: none is written. */

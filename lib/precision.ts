@@ -1,9 +1,7 @@
 import { RosiError } from './errors';
 import type { Inspection, PlannedTensor, PromotionType } from './native';
 import type { UpdatePlan } from './plan';
-import type { CallOptions } from './stage';
 import { byteCount } from './text';
-import { trialUpdate } from './update';
 import type { Writer } from './writers';
 
 /** A tensor that is written in a wider type than its own. */
@@ -21,14 +19,6 @@ export interface Promotion {
 export interface Precision {
   plan: UpdatePlan;
   promotions: Promotion[];
-  /** What its own type's noise is of each tensor that stays, where it is above the bound. */
-  noisy: { name: string; noiseToSignal: number }[];
-}
-
-export interface PrecisionOptions extends CallOptions {
-  /** Share of the file's size by which it may grow. 0: every tensor keeps its type. */
-  maxGrowth: number;
-  threads: number;
 }
 
 // Noise beside the wanted output, both as root mean squares over harmful inputs: docs/method.md.
@@ -36,7 +26,7 @@ export const mostNoise = 0.5;
 const blockWeights = 32;
 
 /**
- * Refuses before the work begins what {@link choosePrecision} would refuse whatever the edit: when not even one block's
+ * Refuses before the work begins what {@link requiredTypes} would refuse whatever the edit: when not even one block's
  * writers could be promoted that have to be.
  *
  * @throws RosiError `TENSOR_UNSUPPORTED`
@@ -54,50 +44,59 @@ export function checkTypes(file: Inspection, writers: readonly Writer[], maxGrow
 }
 
 /**
- * Decides which tensors are written in a wider type. Those whose own type has no update in place must be; those whose
- * rounding noise on captured inputs is above half of the wanted output are, as far as `maxGrowth` allows, the noisiest
- * for its bytes first.
+ * Promotes the tensors whose types have no update in place.
  *
- * @throws RosiError `TENSOR_UNSUPPORTED` when tensors must be promoted and `maxGrowth` does not allow it.
+ * @param maxGrowth - Share of the file's size.
+ * @throws RosiError `TENSOR_UNSUPPORTED` when `maxGrowth` does not allow it.
  */
-export async function choosePrecision(
-  model: string,
+export function requiredTypes(file: Inspection, plan: UpdatePlan, maxGrowth: number): Precision {
+  const promotions = widenedPlan(file, plan).filter(({ name }) => !canUpdate(file, name));
+  if (bytesOf(promotions) > Math.floor(maxGrowth * file.fileBytes))
+    throw tooLarge(file, promotions, plan.tensors.length, maxGrowth);
+  return withTypes(plan, promotions);
+}
+
+/**
+ * Promotes also the tensors whose rounding noise is above half of the wanted output, as far as `maxGrowth` allows, those
+ * first that lose the most noise for their bytes.
+ *
+ * @param noise - Of each tensor in the type it has now; see `RealisedUpdate.noiseToSignal`.
+ */
+export function promoteNoisy(
   file: Inspection,
-  plan: UpdatePlan,
-  options: PrecisionOptions,
-): Promise<Precision> {
-  const { maxGrowth } = options;
-  const budget = Math.floor(maxGrowth * file.fileBytes);
-  const wider = widened(
-    file,
-    plan.tensors.map(({ name }) => name),
-  );
-  const fixed = wider.filter(({ name }) => !canUpdate(file, name));
-  if (bytesOf(fixed) > budget) throw tooLarge(file, fixed, plan.tensors.length, maxGrowth);
-  const own = plan.tensors.filter(({ name }) => canUpdate(file, name));
-  const noise = await noiseOf(model, { ...plan, tensors: own }, options);
-  const noisy = wider
+  { plan, promotions: required }: Precision,
+  noise: ReadonlyMap<string, number | null>,
+  maxGrowth: number,
+): Precision {
+  const promotions = [...required];
+  const done = new Set(required.map(({ name }) => name));
+  const noisy = widenedPlan(file, plan)
     .map((promotion) => ({ ...promotion, noiseToSignal: noise.get(promotion.name) ?? null }))
-    .filter((promotion) => (promotion.noiseToSignal ?? 0) > mostNoise)
+    .filter(({ name, noiseToSignal }) => !done.has(name) && (noiseToSignal ?? 0) > mostNoise)
     .sort((a, b) => worth(b) - worth(a));
-  const promotions = [...fixed];
-  let left = budget - bytesOf(fixed);
+  let left = Math.floor(maxGrowth * file.fileBytes) - bytesOf(required);
   for (const promotion of noisy) {
     if (promotion.bytes > left) continue;
     promotions.push(promotion);
     left -= promotion.bytes;
   }
+  return withTypes(plan, promotions);
+}
+
+function withTypes(plan: UpdatePlan, promotions: Promotion[]): Precision {
   const types = new Map(promotions.map(({ name, to }) => [name, to]));
   const tensors = plan.tensors.map((tensor): PlannedTensor => {
     const type = types.get(tensor.name);
     return type === undefined ? tensor : { ...tensor, type };
   });
-  const stays = noisy.filter(({ name }) => !types.has(name));
-  return {
-    plan: { ...plan, tensors },
-    promotions,
-    noisy: stays.map(({ name, noiseToSignal }) => ({ name, noiseToSignal: noiseToSignal! })),
-  };
+  return { plan: { ...plan, tensors }, promotions };
+}
+
+function widenedPlan(file: Inspection, plan: UpdatePlan): Promotion[] {
+  return widened(
+    file,
+    plan.tensors.map(({ name }) => name),
+  );
 }
 
 /** Each tensor in the next wider type. */
@@ -128,15 +127,6 @@ function tooLarge(file: Inspection, fixed: readonly Promotion[], of: number, max
 
 function bytesOf(promotions: readonly Promotion[]): number {
   return promotions.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-async function noiseOf(model: string, plan: UpdatePlan, options: PrecisionOptions): Promise<Map<string, number>> {
-  if (plan.tensors.length === 0) return new Map();
-  const { threads, signal, onProgress } = options;
-  const { tensors } = await trialUpdate(model, plan, { threads, signal, onProgress });
-  return new Map(
-    tensors.flatMap(({ name, realised: { noiseToSignal } }) => (noiseToSignal === null ? [] : [[name, noiseToSignal]])),
-  );
 }
 
 /** Noise power that goes away for a byte. */
