@@ -1,5 +1,8 @@
+import { resolve } from 'node:path';
+
 import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
+import { RosiError } from './errors';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { native } from './native';
@@ -86,7 +89,11 @@ export async function harden(
 function checkPaths(model: string, { output, undo, outputs, overwrite }: Settings): void {
   native.checkOutput(model, output, overwrite);
   const inputs = [model, output, ...(undo === null ? [] : [undo])];
-  if (undo !== null) checkFile(undo, { overwrite, inputs: [model, output] });
+  if (undo !== null) {
+    checkFile(undo, { overwrite, inputs: [model, output] });
+    if (resolve(undo) === resolve(output))
+      throw new RosiError('OPTION_INVALID', `options.undo names the output: ${undo}`, { option: 'undo', path: undo });
+  }
   checkOutputs(outputs, { overwrite, inputs });
 }
 
