@@ -6,6 +6,7 @@ export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';
 export { pushesOf, type Push } from './push';
 export { searchEdit, type Candidate, type SearchResult, type SearchSettings } from './search';
+export { captureTokens } from './capture';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
 export { verifyUpdate } from './verify';
