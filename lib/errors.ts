@@ -2,6 +2,7 @@
 export type RosiErrorCode =
   | 'ABORTED'
   | 'ADDON_MISSING'
+  | 'ALREADY_HARDENED'
   | 'ENGINE_FAILED'
   | 'FILE_FAILED'
   | 'GGUF_INVALID'
@@ -27,6 +28,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   PLAN_INVALID: 4,
   MODEL_UNSUPPORTED: 5,
   TENSOR_UNSUPPORTED: 5,
+  ALREADY_HARDENED: 5,
   TEMPLATE_FAILED: 5,
   FILE_FAILED: 6,
   OUTPUT_EXISTS: 6,

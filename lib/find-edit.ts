@@ -39,6 +39,7 @@ export async function findEdit(
   settings: Settings,
   clock: StageClock,
 ): Promise<FoundEdit> {
+  requireFirst(file, session.path, settings);
   const writers = await clock.time('inspect', () => findWriters(session));
   checkTypes(file, writers.writers, settings.maxGrowth);
   checkLayers(settings, await session.depth());
@@ -47,6 +48,17 @@ export async function findEdit(
   const { pushes, activations } = await read(session, sample.fit, writers, { ...settings, system }, clock);
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, settings, clock);
   return { baseline, system, writers, pushes, search, direction, plan, notes };
+}
+
+/** A second edit would be measured against the first, and the record of the first is lost. */
+function requireFirst({ metadata }: Inspection, path: string, { again }: Settings): void {
+  const by = metadata['rosi.version'];
+  if (by === undefined || again) return;
+  throw new RosiError(
+    'ALREADY_HARDENED',
+    `${path} was hardened by rosi ${String(by)} already: take the original, or get it back with its undo file; to edit it once more set again`,
+    { path, version: by },
+  );
 }
 
 /** An uncensored model shows its direction only when it is told to be safe. */

@@ -9,7 +9,7 @@ export { searchEdit, type Candidate, type SearchResult, type SearchSettings } fr
 export { captureTokens } from './capture';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
-export { verifyUpdate } from './verify';
+export { verifyUpdate, type VerifyResult } from './verify';
 export { Evaluator, type Behaviour } from './evaluate';
 export { generate, type GenerateOptions } from './generate';
 export { revert, type RevertOptions } from './undo/revert';
@@ -50,6 +50,5 @@ export type {
   RealisedUpdate,
   RankOneFactors,
   UpdateTrial,
-  VerifyResult,
 } from './native';
 export { version } from './version';

@@ -159,7 +159,7 @@ export interface NativeUpdateRequest extends Omit<NativeTrialRequest, 'trial'> {
 }
 
 /** How two files differ; see {@link verifyUpdate}. */
-export interface VerifyResult {
+export interface NativeVerifyResult {
   ok: boolean;
   checksumOk: boolean;
   sourceMatches: boolean | null;
@@ -326,7 +326,7 @@ export interface NativeAddon {
   discard(draft: DraftHandle): void;
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   update(request: NativeTrialRequest, onProgress: Tick): Task<UpdateTrial>;
-  verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<VerifyResult>;
+  verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<NativeVerifyResult>;
   inspect(path: string): Task<Inspection>;
   sha256(path: string, onProgress: Tick): Task<string>;
   /** The file is whole or absent, and never one of `inputs`. */

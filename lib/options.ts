@@ -50,6 +50,10 @@ export interface HardenOptions extends CallOptions {
    * one of ours, and the edit acts without. Default: found out from how it answers with and without one.
    */
   uncensored?: boolean | undefined;
+  /** Whether a model that can think aloud first is read and measured while it may. Default false. */
+  thinking?: boolean | undefined;
+  /** Whether a file that rosi hardened before is hardened once more. Default false: it is refused. */
+  again?: boolean | undefined;
   /** New tokens of an answer in the evaluation. Default 32. */
   maxTokens?: number | undefined;
   /** Whether answers before and after are generated for the report. Default true. */
@@ -73,6 +77,8 @@ export interface Settings extends CallOptions {
   seed: number;
   system: string | null;
   uncensored: boolean | null;
+  thinking: boolean;
+  again: boolean;
   maxTokens: number;
   evaluate: boolean;
 }
@@ -106,6 +112,8 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     seed: options.seed ?? 0,
     system: options.system ?? null,
     uncensored: options.uncensored ?? null,
+    thinking: options.thinking ?? false,
+    again: options.again ?? false,
     maxTokens: options.maxTokens ?? 32,
     evaluate: options.evaluate ?? true,
     signal: options.signal,

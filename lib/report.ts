@@ -3,7 +3,7 @@ import type { StageClock, StageTime } from './clock';
 import type { AnswerSample, Behaviour } from './evaluate';
 import type { Fidelity } from './fidelity';
 import type { FoundEdit } from './find-edit';
-import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate, VerifyResult } from './native';
+import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate } from './native';
 import type { Settings } from './options';
 import type { UpdatePlan } from './plan';
 import { mostNoise, type Precision, type Promotion } from './precision';
@@ -11,6 +11,7 @@ import { type PromptSummary, type Role, roles, type SplitSample } from './prompt
 import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
 import { mcnemarExact, type Rate, wilson } from './statistics';
+import type { VerifyResult } from './verify';
 import { version } from './version';
 import type { ModelWriters, Writer } from './writers';
 

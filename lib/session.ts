@@ -32,6 +32,13 @@ export interface Answers {
   firstLogits: Float32Array | null;
 }
 
+export interface SessionOptions extends CallOptions {
+  /** Default: the fastest of one, half and all processors, measured on a short prompt. */
+  threads?: number | undefined;
+  /** Whether a model that can think aloud before it answers is let. Default false: a reasoning block is closed. */
+  thinking?: boolean | undefined;
+}
+
 /** A model in memory. Close it when done; closing twice is harmless. */
 export class ModelSession {
   /** What was encoded, for messages about it. */
@@ -45,14 +52,13 @@ export class ModelSession {
     /** Processors that the engine uses. */
     readonly threads: number,
     private readonly handle: SessionHandle,
-    private readonly options: CallOptions,
+    private readonly options: CallOptions & { thinking?: boolean | undefined },
   ) {}
 
   /**
-   * @param options.threads - Default: the fastest of one, half and all processors, measured on a short prompt.
    * @throws RosiError `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`.
    */
-  static async open(path: string, options: CallOptions & { threads?: number | undefined } = {}): Promise<ModelSession> {
+  static async open(path: string, options: SessionOptions = {}): Promise<ModelSession> {
     const most = options.threads ?? availableParallelism();
     const handle = await runStage(options, { stage: 'load' }, (tick) => native.openSession(path, most, tick));
     try {
@@ -79,7 +85,9 @@ export class ModelSession {
   /** A prompt in the model's own chat template, not yet tokenised. @throws RosiError `TEMPLATE_FAILED` */
   render(user: string, system?: string, assistantPrefix?: string): RenderedPrompt {
     const { bosText: bosToken, eosText: eosToken, chatTemplate, controlTokens } = this.info;
-    return renderPrompt(chatTemplate, { user, system, assistantPrefix }, { bosToken, eosToken, controlTokens });
+    const { thinking = false } = this.options;
+    const tokens = { bosToken, eosToken, controlTokens };
+    return renderPrompt(chatTemplate, { user, system, assistantPrefix }, tokens, thinking);
   }
 
   /** Tokens of a text as it is; control tokens spelled out in it stay text. */

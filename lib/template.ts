@@ -54,16 +54,19 @@ export const templateDate = new Date(Date.UTC(2024, 6, 26));
  * template trims. So a template never sees a text, and a text can't choose how it is framed.
  *
  * @param template - `tokenizer.chat_template` of the file; null or blank when it has none.
+ * @param thinking - Whether the model may think aloud first. Default false: the template is told not to, and a reasoning
+ *   block that it opens all the same is closed.
  * @throws RosiError `TEMPLATE_FAILED` with what the template said, or when it leaves out what the user says.
  */
 export function renderPrompt(
   template: string | null | undefined,
   conversation: Conversation,
   tokens: SpecialTokens = {},
+  thinking = false,
 ): RenderedPrompt {
   const usedFallback = template === null || template === undefined || template.trim() === '';
   const hasSystem = conversation.system !== undefined && conversation.system.trim() !== '';
-  const frame = usedFallback ? fallbackFrame(hasSystem) : templateFrame(template, hasSystem, tokens);
+  const frame = usedFallback ? fallbackFrame(hasSystem) : templateFrame(template, hasSystem, tokens, thinking);
   const pieces = frame.parts.map((part) => {
     if ('text' in part) return { text: part.text, data: false };
     let text = (part.slot === 'user' ? conversation.user : conversation.system) as string;
@@ -152,14 +155,14 @@ function fallbackFrame(hasSystem: boolean): Frame {
 const frames = new Map<string, Frame>();
 const maxFrames = 16;
 
-function templateFrame(template: string, hasSystem: boolean, tokens: SpecialTokens): Frame {
-  const key = JSON.stringify([template, hasSystem, tokens.bosToken, tokens.eosToken]);
+function templateFrame(template: string, hasSystem: boolean, tokens: SpecialTokens, thinking: boolean): Frame {
+  const key = JSON.stringify([template, hasSystem, tokens.bosToken, tokens.eosToken, thinking]);
   const known = frames.get(key);
   if (known) return known;
   let frame: Frame;
   try {
     checkLength(template);
-    frame = withinTime(() => makeFrame(template, hasSystem, tokens));
+    frame = withinTime(() => makeFrame(template, hasSystem, tokens, thinking));
   } catch (cause) {
     throw failed(cause);
   }
@@ -168,7 +171,7 @@ function templateFrame(template: string, hasSystem: boolean, tokens: SpecialToke
   return frame;
 }
 
-function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens): Frame {
+function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens, thinking: boolean): Frame {
   const program = new Template(template).parsed;
   const marks = chooseMarks(template);
   const system = { role: 'system', content: marks.system };
@@ -186,8 +189,8 @@ function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens):
   for (const { messages, systemMerged } of attempts) {
     for (const asList of [false, true]) {
       try {
-        const text = run(program, asList ? messages.map(contentAsList) : messages, tokens, hardenedAs);
-        const parts = cut(text, marks);
+        const text = run(program, asList ? messages.map(contentAsList) : messages, tokens, { thinking });
+        const parts = cut(thinking ? text : withoutReasoning(text), marks);
         const slots = parts.flatMap((part) => ('slot' in part ? [part.slot] : []));
         if (slots.includes('user') && (!hasSystem || slots.includes('system'))) return { parts, systemMerged };
         failure ??= new Error(
@@ -206,8 +209,11 @@ function contentAsList(message: { role: string; content: string }): object {
   return { role: message.role, content: [{ type: 'text', text: message.content }] };
 }
 
-// A hardened answer is judged by its first tokens: let models that can think aloud first go without.
-const hardenedAs: RenderOptions = { thinking: false };
+/** Closes a reasoning block that the template opens whatever it is told: the answer begins after it. */
+function withoutReasoning(text: string): string {
+  const open = text.lastIndexOf('<think>');
+  return open > text.lastIndexOf('</think>') && open >= 0 ? `${text.trimEnd()}\n\n</think>\n\n` : text;
+}
 
 /** What a model's template may use: docs of the transformers library, "Chat templates". */
 function run(

@@ -6,11 +6,12 @@ import type { PlanOptions } from '../make-plan';
 import type { HardenOptions } from '../options';
 import type { SavedPlan } from '../outputs/saved-plan';
 import type { OutputPaths, WriteOutputsOptions } from '../outputs/write-outputs';
-import type { Inspection, VerifyResult } from '../native';
+import type { Inspection } from '../native';
 import type { PromptSet, SplitPrompts } from '../prompts';
 import type { HardenReport } from '../report';
 import type { CallOptions } from '../stage';
 import type { RevertOptions } from '../undo/revert';
+import type { VerifyResult } from '../verify';
 import type { ModelWriters } from '../writers';
 
 /** What the command needs of the library; a test gives its own. */

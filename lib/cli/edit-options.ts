@@ -26,6 +26,8 @@ export function addEditOptions(command: Command): Command {
     .option('--field <name>', 'field or column of the prompt (default: prompt, instruction, goal, question or text)')
     .option('--uncensored', 'read the directions with a safety system prompt (default: when the model needs it)')
     .option('--no-uncensored', 'never do so')
+    .option('--thinking', 'let a model that can think aloud first do so (default: its answers are read without)')
+    .option('--again', 'also harden what rosi hardened before')
     .option('--system <text>', 'the system prompt to read the directions with')
     .option('--seed <n>', `decides which prompts are drawn (default: ${defaults.seed})`, number)
     .optionsGroup('Edit (default: chosen by its effect on validation prompts):')

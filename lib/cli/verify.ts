@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 
 import { RosiError } from '../errors';
-import type { VerifyResult } from '../native';
 import { counted, oneLine } from '../text';
+import type { VerifyResult } from '../verify';
 import { exitStatus } from './context';
 import type { Invocation } from './invocation';
 
@@ -44,6 +44,7 @@ function describe(result: VerifyResult, hasSource: boolean): string[] {
   const problems = [
     ...(sourceMatches === false ? ['SOURCE is not the file that OUTPUT was made from'] : []),
     ...(checksumOk ? [] : ['the checksum over the file does not match']),
+    ...result.unchanged.map((name) => `${oneLine(name)} is said to be changed and equals the source's`),
     ...tensors.filter((tensor) => !tensor.sha256Ok).map(({ name }) => `${oneLine(name)} was changed after hardening`),
     ...unplannedDifferences.map(
       ({ where, firstOffset, bytes }) =>

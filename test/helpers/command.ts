@@ -78,6 +78,7 @@ const verified = {
   sourceMatches: true,
   tensors: [{ name: 't', sha256Ok: true, changedBytes: 5 }],
   unplannedDifferences: [],
+  unchanged: [],
 };
 
 export interface Call {

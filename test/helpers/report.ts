@@ -63,6 +63,8 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       seed: 0,
       system: null,
       uncensored: null,
+      thinking: false,
+      again: false,
       maxGrowth: 0.02,
       undo: null,
       outputs: {},
@@ -146,7 +148,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
         afterLabel: 'refused',
       },
     ],
-    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [] },
+    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [], unchanged: [] },
     notes: [],
     stages: [
       { stage: 'capture', seconds: 3.21, peakMiB: 210 },

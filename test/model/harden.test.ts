@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -69,6 +70,28 @@ describe('harden on the tiny chat model', () => {
     const found = (await verifyUpdate(undefined, damaged)).tensors.filter((tensor) => !tensor.sha256Ok);
     expect(found.map((tensor) => tensor.name)).toEqual([edited.name]);
   });
+
+  test('what was hardened is not hardened again unless asked, and a claim without a change is called out', async () => {
+    const quick = { ...fast, layer: 3, strength: 1, evaluate: false } as const;
+    const twice = join(folder, 'twice.gguf');
+    const refused = { code: 'ALREADY_HARDENED', details: { path: output } };
+    await expect(harden(output, tinyPrompts(16), { ...quick, output: twice })).rejects.toMatchObject(refused);
+    expect((await harden(output, tinyPrompts(16), { ...quick, output: twice, again: true })).verified.ok).toBe(true);
+
+    const none = join(folder, 'none.gguf');
+    await harden(tinyChat, tinyPrompts(16), { ...quick, strength: 0, output: none });
+    expect(await verifyUpdate(tinyChat, none)).toMatchObject({ ok: true, unchanged: [] });
+    const bytes = readFileSync(none);
+    const claim = Buffer.from('"strength":0');
+    bytes.write('"strength":2', bytes.indexOf(claim), 'latin1');
+    const at = bytes.indexOf('rosi.checksum') + 'rosi.checksum'.length + 12;
+    bytes.fill('0', at, at + 64);
+    bytes.write(createHash('sha256').update(bytes).digest('hex'), at);
+    writeFileSync(none, bytes);
+    const claimed = await verifyUpdate(tinyChat, none);
+    expect(claimed).toMatchObject({ ok: false, checksumOk: true, unplannedDifferences: [] });
+    expect(claimed.unchanged).toHaveLength(12);
+  }, 60_000);
 
   test('the report is plain JSON', () => {
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);

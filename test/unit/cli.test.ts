@@ -320,15 +320,17 @@ describe('rosi verify', () => {
         { name: 'fine', sha256Ok: true, changedBytes: 3 },
       ],
       unplannedDifferences: [{ where: 'token_embd.weight', firstOffset: 4711, bytes: 1 }],
+      unchanged: ['blk.1.x'],
     };
     const lib = library({ verifyUpdate: () => Promise.resolve(found) });
     expect(await finished(['verify', 'in.gguf', 'out.gguf'], lib)).toMatchObject({
       status: 9,
       err: '',
       out: [
-        'NOT ok: 4 problems',
+        'NOT ok: 5 problems',
         '  SOURCE is not the file that OUTPUT was made from',
         '  the checksum over the file does not match',
+        "  blk.1.x is said to be changed and equals the source's",
         '  blk.0.ffn_down.weight was changed after hardening',
         '  token_embd.weight differs from the source in 1 byte, the first at offset 4711 of the file',
         '',

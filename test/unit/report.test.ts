@@ -87,7 +87,7 @@ function parts(
     },
     before: before && behaviour(before),
     after: after && behaviour(after, 0.8),
-    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [] },
+    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [], unchanged: [] },
     clock: {
       stages: [
         { stage: 'load', seconds: 1.5, peakMiB: 90 },

@@ -16,14 +16,15 @@ const system = ' Be brief. ';
 describe.each(Object.keys(expected))('renderPrompt on the %s template', (name) => {
   const template = read(name);
   const wanted = expected[name] as Expected[string];
+  const thinks = name === 'deepseek'; // it opens a reasoning block whatever it is told
 
   test('writes what the reference engine writes', () => {
-    const prompt = renderPrompt(template, { user }, ends);
+    const prompt = renderPrompt(template, { user }, ends, thinks);
     expect(promptText(prompt)).toBe(wanted.plain);
     expect(prompt).toMatchObject({ usedFallback: false, systemMerged: false, addBos: !wanted.plain.startsWith('<s>') });
   });
   test('writes the system text where the template puts it, or at the head of the user turn', () => {
-    const prompt = renderPrompt(template, { user, system }, ends);
+    const prompt = renderPrompt(template, { user, system }, ends, thinks);
     expect(prompt.systemMerged).toBe(wanted.system === null);
     if (wanted.system !== null) expect(promptText(prompt)).toBe(wanted.system);
     else expect(promptText(prompt)).toContain('user\nBe brief. \n\n Hello there<');
@@ -90,6 +91,25 @@ describe('renderPrompt', () => {
       { text: ' Why?', parseSpecial: false },
       { text: '\nAssistant:', parseSpecial: true },
     ]);
+  });
+  test.each<[string, string, boolean, string]>([
+    [
+      'closes a block that the template opens whatever it is told',
+      '{{ messages[0].content }}<A><think>\n',
+      false,
+      'Hi<A><think>\n\n</think>\n\n',
+    ],
+    ['leaves it open for a model that may think', '{{ messages[0].content }}<A><think>', true, 'Hi<A><think>'],
+    [
+      'leaves a block that the template closes',
+      '{{ messages[0].content }}<A><think></think>',
+      false,
+      'Hi<A><think></think>',
+    ],
+    ['tells the template', '{{ messages[0].content }}{% if enable_thinking %}T{% endif %}', true, 'HiT'],
+    ['tells the template not to', '{{ messages[0].content }}{% if enable_thinking %}T{% endif %}', false, 'Hi'],
+  ])('%s', (_, template, thinking, expected) => {
+    expect(promptText(renderPrompt(template, { user: 'Hi' }, {}, thinking))).toBe(expected);
   });
   test('leaves an empty system text out', () => {
     expect(promptText(renderPrompt(null, { user: 'Why?', system: '  ' }))).toBe('User: Why?\nAssistant:');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { native, runTask, type VerifyResult } from '../../lib/native';
+import { native, runTask, type NativeVerifyResult } from '../../lib/native';
 import { temporaryFolder } from '../helpers/temporary';
 import { randomBytes, readGguf, tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 
@@ -83,7 +83,7 @@ describe('a file as it was written', () => {
 });
 
 describe('a single flipped bit', () => {
-  const notOk = (result: Promise<VerifyResult>) =>
+  const notOk = (result: Promise<NativeVerifyResult>) =>
     result.then(
       ({ ok }) => !ok,
       (error: { code: string }) => error.code === 'GGUF_INVALID', // so badly hit that it is no GGUF any more
