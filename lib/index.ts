@@ -9,7 +9,7 @@ export { searchEdit, type Candidate, type SearchResult, type SearchSettings } fr
 export { captureTokens } from './capture';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
-export { verifyUpdate, type VerifyResult } from './verify';
+export { verifyUpdate, type Recomputed, type VerifyOptions, type VerifyResult } from './verify';
 export { Evaluator, type Behaviour } from './evaluate';
 export { generate, type GenerateOptions } from './generate';
 export { revert, type RevertOptions } from './undo/revert';

@@ -11,7 +11,7 @@ import type { PromptSet, SplitPrompts } from '../prompts';
 import type { HardenReport } from '../report';
 import type { CallOptions } from '../stage';
 import type { RevertOptions } from '../undo/revert';
-import type { VerifyResult } from '../verify';
+import type { VerifyOptions, VerifyResult } from '../verify';
 import type { ModelWriters } from '../writers';
 
 /** What the command needs of the library; a test gives its own. */
@@ -24,7 +24,7 @@ export interface Library {
   writeOutputs(paths: OutputPaths, saved: SavedPlan, options: WriteOutputsOptions): Promise<string[]>;
   inspect(path: string): Promise<Inspection>;
   findWritersInFile(path: string): Promise<ModelWriters>;
-  verifyUpdate(source: string | undefined, output: string, options: CallOptions): Promise<VerifyResult>;
+  verifyUpdate(source: string | undefined, output: string, options: VerifyOptions): Promise<VerifyResult>;
   revert(hardened: string, options: RevertOptions): Promise<{ sha256: string; bytes: number }>;
   generate(model: string, prompts: string[], options: GenerateOptions): Promise<{ prompt: string; text: string }[]>;
 }

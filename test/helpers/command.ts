@@ -79,6 +79,7 @@ const verified = {
   tensors: [{ name: 't', sha256Ok: true, changedBytes: 5 }],
   unplannedDifferences: [],
   unchanged: [],
+  recomputed: null,
 };
 
 export interface Call {

@@ -148,7 +148,15 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
         afterLabel: 'refused',
       },
     ],
-    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [], unchanged: [] },
+    verified: {
+      ok: true,
+      checksumOk: true,
+      sourceMatches: true,
+      tensors: [],
+      unplannedDifferences: [],
+      unchanged: [],
+      recomputed: null,
+    },
     notes: [],
     stages: [
       { stage: 'capture', seconds: 3.21, peakMiB: 210 },

@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { applyPlan, harden, makePlan, ModelSession, readPlan, writeOutputs, type SavedPlan } from '../../lib';
+import {
+  applyPlan,
+  harden,
+  makePlan,
+  ModelSession,
+  readPlan,
+  verifyUpdate,
+  writeOutputs,
+  type SavedPlan,
+} from '../../lib';
 import { kernels } from '../helpers/kernels';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
@@ -49,6 +58,24 @@ test('a saved plan makes the file that harden makes, byte for byte', async () =>
   const applied = await applyPlan(await readPlan(at('plan.json')), at('f32.gguf'), { output: at('applied.gguf') });
   expect(applied.sourceMatches).toBe(true);
   expect(readFileSync(at('applied.gguf')).equals(readFileSync(at('hardened.gguf')))).toBe(true);
+});
+
+test('a plan computes the update once more, and another one is called out', async () => {
+  const [source, output] = [at('f32.gguf'), at('hardened.gguf')];
+  const { plan } = await readPlan(at('plan.json'));
+  const same = await verifyUpdate(source, output, { plan });
+  expect(same.ok).toBe(true);
+  expect(same.recomputed).toHaveLength(6);
+  for (const { equal, realised } of same.recomputed!)
+    expect({ equal, exact: Math.abs(realised.gain - 1) < 1e-3 }).toEqual({ equal: true, exact: true });
+  const twice = {
+    ...plan,
+    tensors: plan.tensors.map((t, i) => (i === 2 ? { ...t, left: t.left.map((v) => 2 * v) } : t)),
+  };
+  const other = await verifyUpdate(source, output, { plan: twice });
+  expect(other.ok).toBe(false);
+  expect(other.recomputed!.map(({ equal }) => equal)).toEqual([true, true, false, true, true, true]);
+  await expect(verifyUpdate(undefined, output, { plan })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
 });
 
 test('a plan of one quantisation moves another in the same way', async () => {

@@ -321,6 +321,7 @@ describe('rosi verify', () => {
       ],
       unplannedDifferences: [{ where: 'token_embd.weight', firstOffset: 4711, bytes: 1 }],
       unchanged: ['blk.1.x'],
+      recomputed: null,
     };
     const lib = library({ verifyUpdate: () => Promise.resolve(found) });
     expect(await finished(['verify', 'in.gguf', 'out.gguf'], lib)).toMatchObject({
@@ -338,6 +339,27 @@ describe('rosi verify', () => {
     });
     const { out, status } = await finished(['verify', 'out.gguf', '--json'], lib);
     expect({ status, out: JSON.parse(out) as unknown }).toEqual({ status: 9, out: found });
+  });
+});
+
+describe('rosi verify --plan', () => {
+  const { realised } = sampleReport().tensors[0]!;
+  test('says that the update was computed again', async () => {
+    const recomputed = [{ name: 't', equal: true, realised: { ...realised, gain: 0.9994 } }];
+    const found = { ...(await library().verifyUpdate('s', 'o', {})), recomputed };
+    const lib = library({ verifyUpdate: () => Promise.resolve(found) });
+    const { out, status } = await finished(['verify', 's.gguf', 'o.gguf', '--plan', 'p.json'], lib);
+    expect(status).toBe(0);
+    expect(out).toMatch(/\nthe plan makes the same of the source once more: realised gain 0\.999 to 0\.999\n$/u);
+    expect(lib.calls[0]).toMatchObject({ name: 'readPlan', args: ['p.json'] });
+  });
+  test('names what the plan would make otherwise', async () => {
+    const found = { ...(await library().verifyUpdate('s', 'o', {})), ok: false };
+    const other = { ...found, recomputed: [{ name: 't', equal: false, realised }] };
+    const lib = library({ verifyUpdate: () => Promise.resolve(other) });
+    expect((await finished(['verify', 's.gguf', 'o.gguf', '--plan', 'p.json'], lib)).out).toMatch(
+      /NOT ok: 1 problem\n {2}t is not what the plan makes of the source's\n/u,
+    );
   });
 });
 

@@ -87,7 +87,15 @@ function parts(
     },
     before: before && behaviour(before),
     after: after && behaviour(after, 0.8),
-    verified: { ok: true, checksumOk: true, sourceMatches: true, tensors: [], unplannedDifferences: [], unchanged: [] },
+    verified: {
+      ok: true,
+      checksumOk: true,
+      sourceMatches: true,
+      tensors: [],
+      unplannedDifferences: [],
+      unchanged: [],
+      recomputed: null,
+    },
     clock: {
       stages: [
         { stage: 'load', seconds: 1.5, peakMiB: 90 },
