@@ -2,7 +2,7 @@ import { StageClock } from './clock';
 import { Evaluator } from './evaluate';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
-import { native } from './native';
+import { checkCopy } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { provenanceKeys } from './outputs/saved-plan';
@@ -21,7 +21,7 @@ import { verifyUpdate } from './verify';
  * Cost: a forward pass a fitting prompt, a few hundred for the search, two generations for the report, and one pass
  * over the file. Memory: the model, the captured inputs, and one tensor a thread.
  *
- * @param model - Path of a single-file GGUF.
+ * @param model - Path of a GGUF; of a split one, of its first file: the output is split in the same way.
  * @param prompts - At least 16 harmful and 16 harmless; the built-in set when undefined.
  * @returns What was changed and how it measured; the output exists only if the promise fulfils.
  * @throws RosiError with a code of {@link RosiErrorCode}.
@@ -33,7 +33,7 @@ export async function harden(
   options: HardenOptions = {},
 ): Promise<HardenReport> {
   const given = resolveOptions(model, options);
-  native.checkOutput(model, given.output, given.overwrite); // before the work that leads to it
+  given.output = checkCopy(model, given.output, given.overwrite)[0]!; // before the work that leads to it
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));

@@ -3,7 +3,7 @@ import { runStage, type CallOptions } from './stage';
 
 /**
  * Checks a hardened file: its own checksum, and with `source` that it differs from it in the planned tensors and the
- * `rosi.*` keys alone.
+ * `rosi.*` keys alone. Of split models the first file is given; every file is checked.
  *
  * @throws RosiError `RECORD_MISSING` when `output` was not written by rosi, `GGUF_INVALID`, `FILE_FAILED`, `ABORTED`.
  */

@@ -9,6 +9,7 @@
 #include "engine/quantize.h"
 #include "gguf/file.h"
 #include "gguf/hyperparameters.h"
+#include "gguf/model.h"
 
 namespace rosi::bindings {
 namespace {
@@ -44,7 +45,7 @@ class OpenWorker final : public EngineWorker {
  private:
   void run() override {
     // ggml aborts the process on what it finds too late: check first.
-    gguf::check_hyperparameters(gguf::File::open(core::from_utf8(path_)));
+    gguf::check_hyperparameters(gguf::Model::open(core::from_utf8(path_)).first());
     session_ = engine::Session::open(path_, threads_, progress());
   }
   Napi::Value result() override { return wrap(Env(), session_); }

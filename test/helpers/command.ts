@@ -70,6 +70,7 @@ const applied = {
   sourceSha256: 'a'.repeat(64),
   sourceBytes: 4_700_000,
   outputBytes: 4_700_128,
+  output: 'm.hardened.gguf',
   tensors: sampleReport().tensors.map((tensor) => ({ ...tensor, sha256: 'c'.repeat(64) })),
 };
 const verified = {
