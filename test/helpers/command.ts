@@ -109,7 +109,7 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     inspect: noting('inspect', inspection),
     findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),
-    revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000 }),
+    revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000, output: 'm.gguf' }),
     generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
     ...changes,
   };

@@ -8,7 +8,9 @@ import {
   harden,
   makePlan,
   ModelSession,
+  revert,
   verifyUpdate,
+  writeUndo,
   type HardenReport,
 } from '../../lib';
 import { splitGguf, splitPaths } from '../helpers/split-gguf';
@@ -79,6 +81,15 @@ test('a plan of it gives the same files', async () => {
   const paths = splitPaths(join(folder, 'applied'), 3);
   expect(applied.output).toBe(paths[0]);
   paths.forEach((path, i) => expect(readFileSync(path).equals(readFileSync(outputs[i]!))).toBe(true));
+});
+
+test('it is reverted, file by file', async () => {
+  const undo = join(folder, 'undo');
+  await writeUndo(parts[0]!, outputs[0]!, undo);
+  await revert(outputs[0]!, { undo, output: join(folder, 'reverted.gguf') });
+  splitPaths(join(folder, 'reverted'), 3).forEach((path, i) =>
+    expect(readFileSync(path).equals(readFileSync(parts[i]!))).toBe(true),
+  );
 });
 
 describe('a split model that is not whole', () => {
