@@ -171,7 +171,7 @@ class Update {
       : plan_(plan),
         source_(source),
         jobs_(jobs),
-        writer_(source, layouts, with_placeholders(plan.metadata, jobs, layouts.size()), plan.output, plan.overwrite),
+        writer_(source, layouts, with_placeholders(plan.metadata, jobs, layouts.size()), plan.output),
         changed_(changed(jobs, layouts.size())),
         progress_(progress, double(source.bytes()) + double(writer_.unchanged_bytes(changed_)) +
                                 kernel_work(jobs, layouts) + double(writer_.output_bytes())),

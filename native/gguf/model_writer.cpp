@@ -11,9 +11,8 @@ std::vector<Layout> layouts_of(const Model& source, const std::vector<std::vecto
 }
 
 ModelWriter::ModelWriter(const Model& source, const std::vector<Layout>& layouts, const Strings& added,
-                         const std::filesystem::path& output, bool overwrite)
+                         const std::filesystem::path& output)
     : source_(source), outputs_(output_paths(source.path(), output)) {
-  check_outputs(source.paths(), outputs_, overwrite);
   const std::size_t count = outputs_.size();
   core::PartialNames names;
   if (count > 1) names.mark = core::PartialNames::make_mark();

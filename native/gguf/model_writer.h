@@ -17,9 +17,9 @@ std::vector<Layout> layouts_of(const Model& source, const std::vector<std::vecto
 /// and set_text(); then write_other_parts(), write_first_part(), finish(). `source` and `layouts` must outlive it.
 class ModelWriter {
  public:
-  /// What check_outputs() throws is checked for every file before the first is made.
+  /// The files of `output` (split_name.h) have passed check_outputs().
   ModelWriter(const Model& source, const std::vector<Layout>& layouts, const Strings& added,
-              const std::filesystem::path& output, bool overwrite);
+              const std::filesystem::path& output);
 
   std::uint64_t output_bytes() const noexcept;  // of all files
   /// What copy_unchanged() will copy, for progress. `changed`: a list for each file.

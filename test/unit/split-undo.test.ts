@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { applyUpdate, revert, writeUndo, type UpdatePlan } from '../../lib';
+import { applyUpdate, revert, verifyUpdate, writeUndo, type UpdatePlan } from '../../lib';
 import { splitGguf, splitPaths } from '../helpers/split-gguf';
 import { folderPerTest } from '../helpers/temporary';
 import { readGguf, tinyGguf } from '../helpers/tiny-gguf';
@@ -60,6 +60,18 @@ describe('revert of a split model', () => {
     expect(result).toEqual({ sha256: sourceSha256, bytes: Buffer.concat(bytesOf(parts)).length, output: restored[0] });
     expect(bytesOf(restored)).toEqual(bytesOf(parts));
     expect(files()).toEqual(names([...parts, ...outputs(), undo, ...restored, 'whole.gguf']).sort());
+  });
+
+  test('gives back a first file that ends with its header', async () => {
+    const parts = model({ sizes: [0, 3, 2] });
+    const { infosEnd } = readGguf(parts[0]!);
+    truncateSync(parts[0]!, infosEnd);
+    expect(infosEnd % 32).not.toBe(0);
+    await applyUpdate(parts[0]!, plan, { output: at('o.gguf') });
+    expect(await verifyUpdate(parts[0], outputs()[0]!)).toMatchObject({ ok: true });
+    await writeUndo(parts[0]!, outputs()[0]!, at('u'));
+    await revert(outputs()[0]!, { undo: at('u'), output: at('r.gguf') });
+    expect(bytesOf(splitPaths(at('r'), 3))).toEqual(bytesOf(parts));
   });
 
   test('refuses a hardened file that was changed, and leaves nothing', async () => {
