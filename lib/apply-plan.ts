@@ -2,7 +2,18 @@ import { RosiError } from './errors';
 import { inspect } from './inspect';
 import type { Inspection, NativeUpdateResult } from './native';
 import { provenanceKeys, type SavedPlan } from './outputs/saved-plan';
-import { applyUpdate, type UpdateOptions } from './update';
+import { checkMaxGrowth } from './options';
+import { promoteNoisy, requiredTypes } from './precision';
+import { applyUpdate, trialUpdate, type UpdateOptions } from './update';
+
+export interface ApplyOptions extends UpdateOptions {
+  /**
+   * Most growth of the file, as a share of its size. Tensors that have no update in their own type are written in a wider
+   * one within it, and when it is given also those in which rounding noise is above half of the wanted output. Default
+   * 0.02.
+   */
+  maxGrowth?: number | undefined;
+}
 
 /** What applying a plan did. */
 export interface AppliedPlan extends NativeUpdateResult {
@@ -16,11 +27,20 @@ export interface AppliedPlan extends NativeUpdateResult {
  *
  * @throws RosiError `MODEL_UNSUPPORTED` when architecture, tensors or shapes are not the plan's, and as `applyUpdate`.
  */
-export async function applyPlan(saved: SavedPlan, model: string, options: UpdateOptions): Promise<AppliedPlan> {
-  checkFit(saved, await inspect(model), model);
+export async function applyPlan(saved: SavedPlan, model: string, options: ApplyOptions): Promise<AppliedPlan> {
+  const file = await inspect(model);
+  checkFit(saved, file, model);
+  const { threads = 1, signal, onProgress } = options;
+  const maxGrowth = checkMaxGrowth(options.maxGrowth);
+  let precision = requiredTypes(file, saved.plan, maxGrowth);
+  if (options.maxGrowth !== undefined) {
+    const { tensors } = await trialUpdate(model, precision.plan, { threads, signal, onProgress });
+    const noise = new Map(tensors.map(({ name, realised }) => [name, realised.noiseToSignal]));
+    precision = promoteNoisy(file, precision, noise, maxGrowth);
+  }
   const { source, settings, prompts } = saved.provenance;
   const metadata = { ...provenanceKeys(settings, prompts.sha256), ...options.metadata };
-  const written = await applyUpdate(model, saved.plan, { ...options, metadata });
+  const written = await applyUpdate(model, precision.plan, { ...options, metadata });
   return { ...written, sourceMatches: written.sourceSha256 === source.sha256 };
 }
 

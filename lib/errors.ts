@@ -15,7 +15,8 @@ export type RosiErrorCode =
   | 'STRENGTH_NOT_FOUND'
   | 'TEMPLATE_FAILED'
   | 'TENSOR_UNSUPPORTED'
-  | 'UNDO_INVALID';
+  | 'UNDO_INVALID'
+  | 'UPDATE_LOST';
 
 /** Exit status of the `rosi` command for each error; docs/cli.md has the table for people. */
 export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
@@ -33,6 +34,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   ENGINE_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,
   RECORD_MISSING: 9, // the status of verify when a file does not verify
+  UPDATE_LOST: 8,
   UNDO_INVALID: 9,
   ABORTED: 130, // 128 + SIGINT, what a shell shows for a program stopped by Ctrl-C
 };

@@ -48,9 +48,10 @@ export class Evaluator {
   private readonly refusal: Set<number>;
   private originals: Original[] | undefined;
 
-  constructor(session: ModelSession, prompts: Record<Role, string[]>) {
+  /** @param system - System prompt before every prompt. Default none. */
+  constructor(session: ModelSession, prompts: Record<Role, string[]>, system?: string) {
     this.items = roles.flatMap((role) =>
-      prompts[role].map((prompt) => ({ role, prompt, tokens: session.encode(prompt) })),
+      prompts[role].map((prompt) => ({ role, prompt, tokens: session.encode(prompt, system) })),
     );
     this.refusal = refusalTokens(session);
   }

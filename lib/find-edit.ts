@@ -7,12 +7,13 @@ import { rightFactorsOf } from './factors';
 import type { Inspection } from './native';
 import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
+import { checkTypes } from './precision';
 import { checkPrompts } from './prompt-checks';
 import type { SplitSample } from './prompts';
 import { pushesOf, type Push } from './push';
 import { searchEdit, type SearchResult } from './search';
 import type { ModelSession } from './session';
-import { findWriters, requireEditableTypes, type ModelWriters } from './writers';
+import { findWriters, type ModelWriters } from './writers';
 
 /** An edit of a model, and what led to it. */
 export interface FoundEdit {
@@ -39,7 +40,7 @@ export async function findEdit(
   clock: StageClock,
 ): Promise<FoundEdit> {
   const writers = await clock.time('inspect', () => findWriters(session));
-  requireEditableTypes(file, writers.writers);
+  checkTypes(file, writers.writers, settings.maxGrowth);
   checkLayers(settings, await session.depth());
   const notes = checkPrompts(sample.fit);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);

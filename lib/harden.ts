@@ -1,15 +1,23 @@
+import { resolve } from 'node:path';
+
+import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
-import { Evaluator } from './evaluate';
+import { RosiError } from './errors';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
-import { checkCopy } from './model-files';
+import { checkCopy, copyFiles, modelFiles } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
-import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { provenanceKeys } from './outputs/saved-plan';
+import { checkFile } from './outputs/whole-file';
+import { checkOutputs, writeOutputs } from './outputs/write-outputs';
+import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { ModelSession } from './session';
-import { draftUpdate } from './update';
+import { writeUndo } from './undo/write-undo';
+import type { UpdateDraft } from './update';
 import { verifyUpdate } from './verify';
+import { writeFaithfully } from './write-faithfully';
+import { version } from './version';
 
 /**
  * Writes a copy of a GGUF model that refuses harmful requests more often. `model` is only read.
@@ -33,36 +41,42 @@ export async function harden(
   options: HardenOptions = {},
 ): Promise<HardenReport> {
   const given = resolveOptions(model, options);
-  given.output = checkCopy(model, given.output, given.overwrite)[0]!; // before the work that leads to it
+  given.output = checkPaths(model, given); // before the work that leads to them
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
   const settings = { ...given, threads: session.threads };
+  const { info } = session;
   try {
     const found = await findEdit(session, file, sample, settings, clock);
-    const { plan } = found;
-    const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
-    const run = { maxTokens: settings.maxTokens, stage: 'evaluate' };
-    const before =
-      evaluator && (await clock.time('evaluate', () => evaluator.answer(session, { ...run, note: 'before' })));
+    const observed = await BeforeAfter.begin(session, sample, found, settings, clock);
     session.close();
-    const draft = await clock.time('update', () =>
-      draftUpdate(model, plan, {
-        ...settings,
-        metadata: provenanceKeys({ ...settings, system: found.system }, sample.summary.sha256),
-      }),
-    );
+    const provenance = {
+      rosi: version,
+      direction: found.direction,
+      prompts: { sha256: sample.summary.sha256 },
+      settings: { seed: settings.seed, rho: settings.rho, maxKl: settings.maxKl, system: found.system },
+    };
+    const metadata = provenanceKeys(provenance.settings, sample.summary.sha256);
+    const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {
+      settings,
+      metadata,
+      clock,
+    });
     try {
-      const after =
-        evaluator &&
-        (await clock.time('evaluate', () =>
-          withModel(draft.path, settings, (hardened) => evaluator.answer(hardened, { ...run, note: 'after' })),
-        ));
-      const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
-      const { info } = session;
       const { written } = draft;
-      const report = makeReport({ model, settings, info, sample, found, written, before, after, verified, clock });
+      const after = await observed.after(draft.path);
+      const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
+      const undoBytes = await undo(model, draft, settings, clock);
+      const { before } = observed;
+      const parts = { model, settings, info, sample, found, ...finished, written, before, after, undoBytes, verified };
+      const report = makeReport({ ...parts, clock });
+      const source = { sha256: written.sourceSha256, architecture: info.architecture };
+      const { output, overwrite } = settings;
+      const inputs = [...modelFiles(model), ...copyFiles(model, output)];
+      const files = { overwrite, inputs, gguf: output, info };
+      await writeOutputs(settings.outputs, { plan: found.plan, provenance: { ...provenance, source } }, files);
       draft.publish();
       return report;
     } finally {
@@ -73,11 +87,28 @@ export async function harden(
   }
 }
 
-async function withModel<T>(path: string, settings: Settings, use: (session: ModelSession) => Promise<T>): Promise<T> {
-  const session = await ModelSession.open(path, settings);
-  try {
-    return await use(session);
-  } finally {
-    session.close();
+/** @returns The path of the output, of a split model of its first file. */
+function checkPaths(model: string, { output, undo, outputs, overwrite }: Settings): string {
+  const written = checkCopy(model, output, overwrite);
+  const inputs = [...modelFiles(model), ...written];
+  if (undo !== null) {
+    checkFile(undo, { overwrite, inputs });
+    if (written.some((path) => resolve(path) === resolve(undo)))
+      throw new RosiError('OPTION_INVALID', `options.undo names the output: ${undo}`, { option: 'undo', path: undo });
+    inputs.push(undo);
   }
+  checkOutputs(outputs, { overwrite, inputs });
+  return written[0]!;
+}
+
+/** Bytes of the undo file; null when none was asked for. */
+async function undo(
+  model: string,
+  { path, written }: UpdateDraft,
+  settings: Settings,
+  clock: StageClock,
+): Promise<number | null> {
+  if (settings.undo === null) return null;
+  const { sourceSha256 } = written;
+  return clock.time('undo', () => writeUndo(model, path, settings.undo!, { ...settings, sourceSha256 }));
 }

@@ -1,11 +1,12 @@
 export { harden } from './harden';
 export { makePlan, type PlanOptions } from './make-plan';
-export { applyPlan, type AppliedPlan } from './apply-plan';
+export { applyPlan, type AppliedPlan, type ApplyOptions } from './apply-plan';
 export { captureActivations, type Activations, type Streams } from './capture';
 export { chooseDirection, type Direction } from './direction';
 export { rightFactorsOf, type WriterFactor } from './factors';
 export { pushesOf, type Push } from './push';
 export { searchEdit, type Candidate, type SearchResult, type SearchSettings } from './search';
+export { captureTokens } from './capture';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
 export { verifyUpdate } from './verify';

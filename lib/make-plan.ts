@@ -11,7 +11,7 @@ import { runStage } from './stage';
 import { version } from './version';
 
 /** As for `harden`, less what concerns its output and the answers before and after. */
-export type PlanOptions = Omit<HardenOptions, 'output' | 'overwrite' | 'maxTokens' | 'evaluate'>;
+export type PlanOptions = Omit<HardenOptions, 'output' | 'overwrite' | 'outputs' | 'undo' | 'maxTokens' | 'evaluate'>;
 
 /**
  * What `harden` would do to a model, without writing it: {@link applyPlan} makes the same file of it.

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 
 import { RosiError } from './errors';
+import type { OutputPaths } from './outputs/write-outputs';
 import type { CallOptions } from './stage';
 
 export const rightFactors = ['gated', 'mean-input', 'mean-row', 'mean-row-signed'] as const;
@@ -26,6 +27,16 @@ export interface HardenOptions extends CallOptions {
   rightFactor?: RightFactor | undefined;
   /** Shrinkage of the gated factor, dimensionless, > 0. Default 1. */
   rho?: number | undefined;
+  /**
+   * Share of the file's size by which it may grow where tensors have no update in their own type, or where the finished
+   * file falls short of the exact edit: the noisiest tensors are then written in a wider type. 0: every tensor keeps its
+   * type. Default 0.02.
+   */
+  maxGrowth?: number | undefined;
+  /** Path of an undo file for {@link revert}. Default: none is written. */
+  undo?: string | undefined;
+  /** What else the edit is written as. Default: nothing. */
+  outputs?: OutputPaths | undefined;
   /** Most KL divergence (nats a token, first token of answers to harmless prompts) that the search may spend. Default 0.1. */
   maxKl?: number | undefined;
   /** Default: the fastest of one, half and all processors, measured when the model is loaded. */
@@ -55,6 +66,9 @@ export interface Settings extends CallOptions {
   rightFactor: RightFactor;
   rho: number;
   maxKl: number;
+  maxGrowth: number;
+  undo: string | null;
+  outputs: OutputPaths;
   threads: number;
   seed: number;
   system: string | null;
@@ -85,6 +99,9 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     rightFactor: options.rightFactor ?? 'gated',
     rho: options.rho ?? 1,
     maxKl: options.maxKl ?? 0.1,
+    maxGrowth: checkMaxGrowth(options.maxGrowth),
+    undo: options.undo ?? null,
+    outputs: options.outputs ?? {},
     threads: options.threads ?? availableParallelism(),
     seed: options.seed ?? 0,
     system: options.system ?? null,
@@ -99,6 +116,12 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
 /** Of a split model, the name that its files' names are made of. */
 export function defaultOutput(model: string): string {
   return `${model.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')}.hardened.gguf`;
+}
+
+/** Shared with applyPlan(). */
+export function checkMaxGrowth(value: number | undefined): number {
+  number('maxGrowth', value, 0, Infinity);
+  return value ?? 0.02;
 }
 
 /** Shared with generate(). */

@@ -10,7 +10,11 @@ export function reportSummary(report: HardenReport): string {
   const gains = tensors.map((tensor) => tensor.realised.gain);
   const facts: string[][] = [
     ['edit', editText(report)],
-    ['tensors', `${counted(tensors.length, 'tensor')} ${gainText(gains)}`.trim()],
+    ['tensors', `${counted(tensors.length, 'tensor')} ${gainText(gains, report.promotions)}`.trim()],
+    ...(report.fidelity === null ? [] : [['rounding', fidelityText(report.fidelity)]]),
+    ...(report.undoBytes === null
+      ? []
+      : [['undo', `${oneLine(report.settings.undo ?? '')}  ${byteCount(report.undoBytes)}, for rosi revert`]]),
     ...(kl === null ? [] : [['drift', `KL ${kl.toFixed(3)} nats on the first token of harmless answers`]]),
     ['time', `${duration(seconds)}, peak memory ${peakMiB.toFixed(0)} MiB`],
   ];
@@ -54,17 +58,21 @@ export function reportMarkdown(report: HardenReport): string {
     ]),
     ...candidateSection(report),
     ...section('Tensors', [
-      'Gain is the realised share of the planned change along its direction, noise what else the rounding moved, both after quantisation.',
+      'Gain is the realised share of the planned change along its direction, noise what else the rounding moved, both after quantisation; ' +
+        'n/s that noise at the output beside the wanted output, on harmful inputs.',
       '',
+      ...(report.fidelity === null ? [] : [`The finished file ${fidelityText(report.fidelity)}.`, '']),
       ...markdownTable(
-        ['tensor', 'type', 'mode', 'planned change', 'gain', 'noise', 'codes changed'],
-        report.tensors.map(({ name, type, realised }) => [
+        ['tensor', 'type', 'mode', 'reach', 'planned change', 'gain', 'noise', 'n/s', 'codes changed'],
+        report.tensors.map(({ name, type, writer, realised }) => [
           code(name),
           text(type),
           realised.mode,
+          `${Number(writer.reach.toPrecision(3))}${writer.measured ? ' (mean)' : ''}`,
           percent(realised.relativeChange, 2),
           realised.gain.toFixed(4),
           realised.collateral.toFixed(2),
+          realised.noiseToSignal?.toFixed(2) ?? '',
           percent(realised.flipped),
         ]),
       ),
@@ -123,10 +131,19 @@ function editText({ edit }: HardenReport): string {
   return `${edit.rightFactor} factor, direction of layer ${edit.layer}, ${blocks}, ${edit.schedule} schedule, strength ${edit.strength}`;
 }
 
-function gainText(gains: readonly number[]): string {
+function gainText(gains: readonly number[], promotions: HardenReport['promotions']): string {
   if (gains.length === 0) return 'changed';
   const [low, high] = [Math.min(...gains), Math.max(...gains)];
-  return `changed in their own type, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
+  const bytes = promotions.reduce((sum, promotion) => sum + promotion.bytes, 0);
+  const wider = `, ${promotions.length} of them in a wider one (${byteCount(bytes)} more)`;
+  return `changed in their own type${promotions.length === 0 ? '' : wider}, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
+}
+
+function fidelityText({ shift, refusal, kl }: NonNullable<HardenReport['fidelity']>): string {
+  return (
+    `keeps the edit: shift ${shift.file.toFixed(2)} of ${shift.exact.toFixed(2)}, ` +
+    `first-token refusal ${percent(refusal.file)} of ${percent(refusal.exact)}, KL to the exact edit ${kl.toFixed(3)}`
+  );
 }
 
 function candidateSection({ candidates, searchedFrom, edit }: HardenReport): string[] {

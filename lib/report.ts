@@ -1,10 +1,12 @@
 import type { Baseline } from './baseline';
 import type { StageClock, StageTime } from './clock';
 import type { AnswerSample, Behaviour } from './evaluate';
+import type { Fidelity } from './fidelity';
 import type { FoundEdit } from './find-edit';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate, VerifyResult } from './native';
 import type { Settings } from './options';
 import type { UpdatePlan } from './plan';
+import { mostNoise, type Precision, type Promotion } from './precision';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
@@ -97,6 +99,12 @@ export interface HardenReport {
   tensors: { name: string; type: string; writer: WriterNote; realised: RealisedUpdate }[];
   /** Matrices that write to the stream, too, but can't be aimed, and why. */
   leftOut: ModelWriters['leftOut'];
+  /** Tensors that are written in a wider type than their own. */
+  promotions: Promotion[];
+  /** What is left of the edit in the file; null when nothing was to be changed. */
+  fidelity: Fidelity | null;
+  /** Size of the undo file; null when none was asked for. */
+  undoBytes: number | null;
   /** How the model refuses before it is edited, in short answers to fitting prompts; null when that was not measured. */
   baseline: Baseline | null;
   /** System prompt with which the directions were read; null: none. */
@@ -123,6 +131,9 @@ interface Parts {
   info: NativeModelInfo;
   sample: SplitSample;
   found: FoundEdit;
+  precision: Precision;
+  fidelity: Fidelity | null;
+  undoBytes: number | null;
   written: NativeUpdateResult;
   before: Behaviour | null;
   after: Behaviour | null;
@@ -165,6 +176,9 @@ export function makeReport(parts: Parts): HardenReport {
       return { name, type, writer: { layer, kind, class: way, reach, measured, sharing }, realised };
     }),
     leftOut: found.writers.leftOut,
+    promotions: parts.precision.promotions,
+    fidelity: parts.fidelity,
+    undoBytes: parts.undoBytes,
     baseline: found.baseline,
     system: found.system,
     before: before ? measured(before) : null,
@@ -266,6 +280,15 @@ function notesOn(report: HardenReport): string[] {
     notes.push(
       `In ${noisy.length} of ${tensors.length} tensors rounding moves the output beside the direction by more than a tenth of the update, ` +
         `${worst.toFixed(2)} of it at most: a quantisation with more bits has less of it.`,
+    );
+  }
+  const drowned = changed.flatMap(({ realised: { noiseToSignal } }) =>
+    noiseToSignal! > mostNoise ? [noiseToSignal!] : [],
+  );
+  if (drowned.length > 0) {
+    notes.push(
+      `In ${drowned.length} of ${tensors.length} tensors the rounding noise is more than half of the wanted output, ${Math.max(...drowned).toFixed(1)} of it at most; ` +
+        'a higher --max-growth writes more of them in Q8_0.',
     );
   }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {

@@ -1,5 +1,5 @@
 import { RosiError } from './errors';
-import { native, runTask, type Inspection, type NativeWriter, type NativeWriterReport } from './native';
+import { native, runTask, type NativeWriter, type NativeWriterReport } from './native';
 import type { ModelSession } from './session';
 
 /** A matrix whose output is added to the residual stream, and what an update of it does there. */
@@ -56,20 +56,6 @@ function select(report: NativeWriterReport): ModelWriters {
   }
   if (writers.length === 0) refuse('no matrix writes to the residual stream in a way that can be edited', { leftOut });
   return { architecture, writers, leftOut };
-}
-
-/** @throws RosiError `TENSOR_UNSUPPORTED` naming a writer whose type can't be updated. */
-export function requireEditableTypes(file: Inspection, writers: readonly Writer[]): void {
-  const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
-  for (const { name } of writers) {
-    const tensor = tensors.get(name);
-    if (tensor === undefined || tensor.canUpdate) continue;
-    throw new RosiError(
-      'TENSOR_UNSUPPORTED',
-      `${name} has type ${tensor.type}, which can't be updated in place: use a quantisation of Q2_K to Q8_0, F16, BF16 or F32`,
-      { tensor: name, type: tensor.type },
-    );
-  }
 }
 
 /** Whether the update's effect on the stream follows from the matrix alone; otherwise it is measured on prompts. */

@@ -6,7 +6,7 @@ import { native } from '../native';
 import { defaultOutput } from '../options';
 import { checkOutputs } from '../outputs/write-outputs';
 import { byteCount, counted, oneLine } from '../text';
-import { number } from './arguments';
+import { number, share } from './arguments';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
 
@@ -14,6 +14,7 @@ interface Flags extends OutputFlags {
   output?: string;
   overwrite?: boolean;
   threads?: number;
+  maxGrowth?: number;
   json?: boolean;
   quiet?: boolean;
 }
@@ -31,6 +32,7 @@ export function addApply(program: Command, invocation: Invocation): void {
     .option('-o, --output <file>', 'the new GGUF (default: MODEL.hardened.gguf beside MODEL)');
   addOutputOptions(command)
     .option('--modelfile <file>', "a Modelfile of the new GGUF for Ollama, with the model's template")
+    .option('--max-growth <share>', 'most growth of the file, e.g. 5%; 0: none (default: 2%)', share)
     .option('--overwrite', 'replace existing outputs')
     .option('--json', 'print what was done as JSON')
     .option('--quiet', 'no progress')
@@ -44,7 +46,7 @@ export function addApply(program: Command, invocation: Invocation): void {
 }
 
 async function apply(plan: string, model: string, flags: Flags, invocation: Invocation): Promise<void> {
-  const { overwrite = false, threads, json, quiet, output: name = defaultOutput(model), ...paths } = flags;
+  const { overwrite = false, threads, maxGrowth, json, quiet, output: name = defaultOutput(model), ...paths } = flags;
   const written = checkCopy(model, name, overwrite);
   for (const path of written) native.checkOutput(plan, path, overwrite);
   const inputs = [plan, ...modelFiles(model), ...written];
@@ -53,7 +55,7 @@ async function apply(plan: string, model: string, flags: Flags, invocation: Invo
   const { library } = invocation;
   const saved = await library.readPlan(plan);
   const { result, outputs } = await invocation.long(quiet ?? false, async (signal, onProgress) => {
-    const options = { output, overwrite, threads, signal, onProgress };
+    const options = { output, overwrite, threads, maxGrowth, signal, onProgress };
     const result = await library.applyPlan(saved, model, options);
     const outputs = await library.writeOutputs(paths, saved, { overwrite, inputs, gguf: output });
     return { result, outputs };

@@ -9,6 +9,12 @@ export function number(text: string): number {
   return value;
 }
 
+/** `2%` or `0.02`. */
+export function share(text: string): number {
+  const match = /^(.*[^\s%])\s*%$/u.exec(text.trim());
+  return match === null ? number(text) : number(match[1]!) / 100;
+}
+
 /** `12-23`. */
 export function range(text: string): readonly [number, number] {
   const match = /^(\d+)-(\d+)$/u.exec(text);

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-import type { AppliedPlan } from '../apply-plan';
+import type { ApplyOptions, AppliedPlan } from '../apply-plan';
 import type { PlanOptions } from '../make-plan';
 import type { HardenOptions } from '../options';
 import type { SavedPlan } from '../outputs/saved-plan';
@@ -12,7 +12,6 @@ import type { HardenReport } from '../report';
 import type { CallOptions } from '../stage';
 import type { RevertOptions } from '../undo/revert';
 import type { ModelWriters } from '../writers';
-import type { UpdateOptions } from '../update';
 
 /** What the command needs of the library; a test gives its own. */
 export interface Library {
@@ -20,7 +19,7 @@ export interface Library {
   harden(model: string, prompts: PromptSet | SplitPrompts | undefined, options: HardenOptions): Promise<HardenReport>;
   makePlan(model: string, prompts: PromptSet | SplitPrompts | undefined, options: PlanOptions): Promise<SavedPlan>;
   readPlan(path: string): Promise<SavedPlan>;
-  applyPlan(saved: SavedPlan, model: string, options: UpdateOptions): Promise<AppliedPlan>;
+  applyPlan(saved: SavedPlan, model: string, options: ApplyOptions): Promise<AppliedPlan>;
   writeOutputs(paths: OutputPaths, saved: SavedPlan, options: WriteOutputsOptions): Promise<string[]>;
   inspect(path: string): Promise<Inspection>;
   findWritersInFile(path: string): Promise<ModelWriters>;

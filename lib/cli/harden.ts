@@ -1,14 +1,19 @@
 import type { Command } from 'commander';
 
+import { copyFiles } from '../model-files';
 import { defaultOutput, type HardenOptions, resolveOptions } from '../options';
 import { reportSummary } from '../report';
-import { collect, number } from './arguments';
+import { undoOf } from '../undo/revert';
+import { collect, number, share } from './arguments';
 import { exitStatus } from './context';
 import { addEditOptions, type PromptFlags, readGiven, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
+import { addOutputOptions, type OutputFlags } from './output-options';
 import { checkReports, writeReport } from './report-files';
 
-interface Flags extends Omit<HardenOptions, keyof PromptFlags>, PromptFlags {
+interface Flags extends Omit<HardenOptions, keyof PromptFlags | 'undo' | 'outputs'>, PromptFlags, OutputFlags {
+  undo?: string | true;
+  plan?: string;
   report?: string[];
   json?: boolean;
   quiet?: boolean;
@@ -26,7 +31,16 @@ export function addHarden(program: Command, invocation: Invocation): void {
     .option('--overwrite', 'replace an existing output and existing reports')
     .option('--report <file>', 'write the report there too, as .json or .md; may be given twice', collect)
     .option('--json', 'print the report as JSON instead of a summary')
-    .option('--quiet', 'no progress');
+    .option('--quiet', 'no progress')
+    .option('--undo [file]', 'also what rosi revert needs to get MODEL back (default file: OUTPUT.undo)')
+    .option('--plan <file>', 'the edit as a plan too, for rosi apply');
+  addOutputOptions(command)
+    .option('--modelfile <file>', "a Modelfile of the new GGUF for Ollama, with the model's template")
+    .option(
+      '--max-growth <share>',
+      `most growth of the file, so that rounding drowns no update, e.g. 5%; 0: none (default: ${100 * defaults.maxGrowth}%)`,
+      share,
+    );
   addEditOptions(command)
     .optionsGroup('Run:')
     .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
@@ -46,12 +60,16 @@ Examples:
   rosi harden model.gguf --layer 14 --strength 2 --json > report.json`;
 
 async function harden(model: string, flags: Flags, invocation: Invocation): Promise<number> {
-  const [given, { report: reports = [], json, quiet, ...options }] = splitFlags(flags);
-  const output = options.output ?? defaultOutput(model);
-  checkReports(reports, [model, output], options.overwrite ?? false);
+  const [given, { report: reports = [], json, quiet, ...others }] = splitFlags(flags);
+  const { undo: undoFlag, plan, lora, peft, controlVector, modelfile, ...options } = others;
+  const output = copyFiles(model, options.output ?? defaultOutput(model))[0]!;
+  const undo = undoFlag === true ? undoOf(output) : undoFlag;
+  const outputs = { plan, lora, peft, controlVector, modelfile };
+  const files = [undo, ...Object.values(outputs)].filter((path) => path !== undefined);
+  checkReports(reports, [model, output, ...files], options.overwrite ?? false);
   const prompts = await readGiven(given);
   const report = await invocation.long(quiet ?? false, (signal, onProgress) =>
-    invocation.library.harden(model, prompts, { ...options, output, signal, onProgress }),
+    invocation.library.harden(model, prompts, { ...options, output, undo, outputs, signal, onProgress }),
   );
   // Before anything is printed: when nobody reads that, the command ends there.
   for (const path of reports) await writeReport(path, report, options.overwrite ?? false);

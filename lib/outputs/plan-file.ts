@@ -21,13 +21,26 @@ export async function savePlan(
   options: FileOptions = {},
 ): Promise<void> {
   const { source, direction, prompts, settings } = provenance;
-  const tensors = checkFactors(plan.tensors).map(({ name, left, right, nIn, nOut, nExperts }) => ({
-    name,
-    shape: nExperts > 1 ? [nIn, nOut, nExperts] : [nIn, nOut],
-    left: base64(left),
-    right: base64(right),
-  }));
-  const size = tensors.reduce((sum, { left, right }) => sum + left.length + right.length, 0);
+  const shapes = checkFactors(plan.tensors);
+  const tensors = plan.tensors.map(({ name, left, right, inputs, adapter }, i) => {
+    const { nIn, nOut, nExperts } = shapes[i]!;
+    return {
+      name,
+      shape: nExperts > 1 ? [nIn, nOut, nExperts] : [nIn, nOut],
+      left: base64(left),
+      right: base64(right),
+      ...(inputs && {
+        inputs: { meanSquares: base64(inputs.meanSquares), responseRms: inputs.responseRms },
+      }),
+      ...(adapter !== undefined && {
+        adapter: adapter && { ...adapter, expertScale: adapter.expertScale && base64(adapter.expertScale) },
+      }),
+    };
+  });
+  const size = tensors.reduce(
+    (sum, { left, right, inputs }) => sum + left.length + right.length + (inputs?.meanSquares.length ?? 0),
+    0,
+  );
   if (size > largestPlan) {
     throw new RosiError(
       'OPTION_INVALID',

@@ -1,6 +1,6 @@
 // A plan file may come from anyone: everything that is used of it is checked here, and nothing else is kept.
 import { RosiError } from '../errors';
-import type { RankOneFactors } from '../native';
+import type { AdapterWay, InputStatistics, PlannedTensor } from '../native';
 import { rightFactors, schedules } from '../options';
 import type { UpdatePlan } from '../plan';
 import { checkFactors } from './checked-factors';
@@ -18,6 +18,12 @@ class Field {
     private readonly value: unknown,
   ) {}
 
+  get isMissing(): boolean {
+    return this.value === undefined;
+  }
+  get isNull(): boolean {
+    return this.value === null;
+  }
   refuse(expected: string): RosiError {
     const found = describe(this.value);
     const where = this.place === '' ? 'the file' : this.place;
@@ -123,13 +129,36 @@ export function parsePlan(path: string, content: unknown): SavedPlan {
   };
 }
 
-function parseTensor(tensor: Field): RankOneFactors {
+function parseTensor(tensor: Field): PlannedTensor {
   const name = tensor.get('name').text('the name of a tensor, 1 to 64 characters', /^[\w./-]{1,64}$/u);
   const shape = tensor.get('shape').list('[nIn, nOut] or [nIn, nOut, nExperts]', 2, 3);
   const [nIn = 0, nOut = 0, nExperts = 1] = shape.map((size) => size.whole(1, most.size));
   const left = tensor.get('left').floats(nOut * nExperts);
   const right = tensor.get('right').floats(nIn * nExperts);
-  return { name, left, right, ...(shape.length > 2 ? { nExperts } : {}) };
+  const inputs = tensor.get('inputs');
+  const adapter = tensor.get('adapter');
+  return {
+    name,
+    left,
+    right,
+    ...(shape.length > 2 ? { nExperts } : {}),
+    ...(inputs.isMissing ? {} : { inputs: parseInputs(inputs, nIn, nExperts) }),
+    ...(adapter.isMissing ? {} : { adapter: adapter.isNull ? null : parseAdapter(adapter, nExperts) }),
+  };
+}
+
+function parseInputs(inputs: Field, nIn: number, nExperts: number): InputStatistics {
+  const field = inputs.get('meanSquares');
+  const meanSquares = field.floats(nIn * nExperts);
+  if (meanSquares.some((value) => value < 0)) throw field.refuse('base64 of mean squares, none of them negative');
+  const responseRms = inputs.get('responseRms').number('a number above 0', Number.MIN_VALUE, Number.MAX_VALUE);
+  return { meanSquares, responseRms };
+}
+
+function parseAdapter(adapter: Field, nExperts: number): AdapterWay {
+  const ratio = adapter.get('ratio').number('a finite number', -Number.MAX_VALUE, Number.MAX_VALUE);
+  const expertScale = adapter.get('expertScale');
+  return { ratio, expertScale: expertScale.isNull ? null : expertScale.floats(nExperts) };
 }
 
 function parseEdit(edit: Field): UpdatePlan['edit'] {

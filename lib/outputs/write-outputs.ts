@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 
 import { RosiError } from '../errors';
-import type { RankOneFactors } from '../native';
+import { adapterOf } from '../push';
 import { ModelSession } from '../session';
 import { controlPushes, writeControlVector } from './control-vector';
 import { writeLoraAdapter } from './lora';
@@ -26,8 +26,6 @@ export interface OutputPaths {
 }
 
 export interface WriteOutputsOptions extends FileOptions {
-  /** The factors of the LoRA adapter where they are not the plan's. */
-  adapterFactors?: readonly RankOneFactors[] | undefined;
   /** The GGUF that the Modelfile names; needed for one. */
   gguf?: string | undefined;
   /** Of that GGUF. Default: it is loaded for them. */
@@ -65,12 +63,20 @@ export async function writeOutputs(
   { plan, provenance }: SavedPlan,
   options: WriteOutputsOptions = {},
 ): Promise<string[]> {
-  const { overwrite, inputs, adapterFactors = plan.tensors, gguf, info, system } = options;
+  const { overwrite, inputs, gguf, info, system } = options;
   const files = { overwrite, inputs };
   const { architecture } = provenance.source;
   checkOutputs(paths, files);
   // What can be refused without writing is, before anything is written.
   if (paths.peft !== undefined) for (const { name } of plan.tensors) peftModule(architecture, name);
+  const adapter = adapterOf(plan.tensors);
+  if (paths.lora !== undefined && adapter === null) {
+    throw new RosiError(
+      'MODEL_UNSUPPORTED',
+      `the engine ignores a LoRA adapter of some matrices of the ${architecture} architecture: write the GGUF itself`,
+      { architecture },
+    );
+  }
   if (paths.modelfile !== undefined && gguf === undefined) {
     throw new RosiError('OPTION_INVALID', 'options.modelfile needs the GGUF that it is to name: give options.gguf', {
       option: 'gguf',
@@ -78,7 +84,7 @@ export async function writeOutputs(
   }
   const write: Record<keyof OutputPaths, (path: string) => Promise<void>> = {
     plan: (path) => savePlan(path, plan, provenance, files),
-    lora: (path) => writeLoraAdapter(path, architecture, adapterFactors, files),
+    lora: (path) => writeLoraAdapter(path, architecture, adapter!, files),
     peft: (path) => writePeftAdapter(path, { architecture }, plan.tensors, files),
     controlVector: (path) => writeControlVector(path, architecture, controlPushes(plan, provenance.direction), files),
     modelfile: async (path) => writeModelfile(path, gguf!, info ?? (await infoOf(gguf!)), { ...files, system }),

@@ -45,8 +45,16 @@ class OpenWorker final : public EngineWorker {
  private:
   void run() override {
     // ggml aborts the process on what it finds too late: check first.
-    gguf::check_hyperparameters(gguf::Model::open(core::from_utf8(path_)).first());
-    session_ = engine::Session::open(path_, threads_, progress());
+    engine::Session::Shapes shapes;
+    {
+      const gguf::Model model = gguf::Model::open(core::from_utf8(path_));
+      gguf::check_hyperparameters(model.first());
+      for (const gguf::File& file : model.parts()) {
+        for (const gguf::Tensor& tensor : file.tensors())
+          shapes[tensor.name] = {tensor.shape[0], tensor.shape[1], tensor.shape[2]};
+      }
+    }
+    session_ = engine::Session::open(path_, threads_, std::move(shapes), progress());
   }
   Napi::Value result() override { return wrap(Env(), session_); }
   const std::string path_;
@@ -177,8 +185,10 @@ Napi::Value detokenize(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value load_adapter(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<engine::Session> session = to_session(info[0]);
   const std::vector<engine::RankOneFactors> factors = to_factors(info[1]);
-  return wrap(info.Env(), engine::Adapter::load(to_session(info[0]), factors));
+  engine::check_factors(*session, factors);
+  return wrap(info.Env(), engine::Adapter::load(session, factors));
 }
 
 /// _loadAdapterFile(session, path) -> adapter

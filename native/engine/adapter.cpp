@@ -56,6 +56,28 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
 
 }  // namespace
 
+void check_factors(const Session& session, const std::vector<RankOneFactors>& factors) {
+  for (const RankOneFactors& f : factors) {
+    const auto found = session.shapes().find(f.name);
+    if (found == session.shapes().end()) {
+      throw core::Error(core::ErrorCode::option_invalid, "the model has no tensor named " + f.name,
+                        {{"tensor", f.name}});
+    }
+    const auto [n_in, n_out, n_experts] = found->second;
+    const auto n_left = static_cast<std::int64_t>(f.left.size()), n_right = static_cast<std::int64_t>(f.right.size());
+    if (f.n_experts == n_experts && n_left == n_out * n_experts && n_right == n_in * n_experts) continue;
+    throw core::Error(core::ErrorCode::option_invalid,
+                      "the factors of " + f.name + " must have " + std::to_string(n_out * n_experts) + " and " +
+                          std::to_string(n_in * n_experts) + " numbers for its " + std::to_string(n_experts) +
+                          " experts; got " + std::to_string(n_left) + " and " + std::to_string(n_right) + " for " +
+                          std::to_string(f.n_experts),
+                      {{"tensor", f.name},
+                       {"left", static_cast<double>(n_left)},
+                       {"right", static_cast<double>(n_right)},
+                       {"nExperts", static_cast<double>(f.n_experts)}});
+  }
+}
+
 std::shared_ptr<Adapter> Adapter::load(std::shared_ptr<Session> session, const std::vector<RankOneFactors>& factors) {
   if (factors.empty()) throw core::Error(core::ErrorCode::option_invalid, "an adapter needs at least one matrix");
   return read(std::move(session), write_adapter(session->info().architecture, factors).get());

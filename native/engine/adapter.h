@@ -15,8 +15,12 @@ struct RankOneFactors {
   std::string name;            // of the matrix in the GGUF
   std::vector<float> left;     // [n_experts, n_out]
   std::vector<float> right;    // [n_experts, n_in]
-  std::int64_t n_experts = 1;  // of the matrix; the engine does not check it
+  std::int64_t n_experts = 1;  // of the matrix
 };
+
+/// Throws Error{option_invalid} unless each names a matrix of the model's file and has its sizes: the engine would read
+/// past the end, or end the process.
+void check_factors(const Session& session, const std::vector<RankOneFactors>& factors);
 
 /// Updates applied while the model runs, exactly and without touching its weights.
 class Adapter {

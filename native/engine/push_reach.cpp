@@ -120,12 +120,7 @@ std::vector<double> measure_reach(const std::shared_ptr<Session>& session, const
   check_prompts(request.prompts, session->info().n_vocab, session->info().n_context, 0);
   if (request.direction.size() != static_cast<std::size_t>(session->info().d_model))
     throw core::Error(core::ErrorCode::option_invalid, "the direction must have as many numbers as the stream");
-  for (const RankOneFactors& writer : request.writers) {
-    if (writer.n_experts < 1 ||
-        writer.left.size() != request.direction.size() * static_cast<std::size_t>(writer.n_experts))
-      throw core::Error(core::ErrorCode::option_invalid, "the left factor of " + writer.name + " has a wrong length",
-                        {{"tensor", writer.name}});
-  }
+  check_factors(*session, request.writers);
   if (request.prompts.empty() || request.writers.empty()) return std::vector<double>(request.writers.size(), 1.0);
   const auto turn = session->take_turn(progress);
   return Reach(session, request).run(progress);

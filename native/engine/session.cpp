@@ -88,7 +88,8 @@ void fail(const std::string& what) {
   throw core::Error(core::ErrorCode::engine_failed, cause.empty() ? what : what + ": " + cause);
 }
 
-std::shared_ptr<Session> Session::open(const std::string& path, int threads, const core::Progress& progress) {
+std::shared_ptr<Session> Session::open(const std::string& path, int threads, Shapes shapes,
+                                       const core::Progress& progress) {
   load_backends();
   take_engine_messages();
   llama_model_params params = llama_model_default_params();
@@ -107,6 +108,7 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   };
   std::shared_ptr<Session> session(new Session());
   session->threads_ = threads < 1 ? 1 : threads;
+  session->shapes_ = std::move(shapes);
   {
     const ThrowingAssertions here;
     session->model_.reset(llama_model_load_from_file(path.c_str(), params));

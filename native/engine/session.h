@@ -1,10 +1,12 @@
 // A model held in memory, and what can be asked of it. One operation runs at a time; closing waits for none.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -39,13 +41,18 @@ struct Segment {
 
 class Session {
  public:
+  /// [n_in, n_out, n_experts] of each tensor of the file; the engine does not tell.
+  using Shapes = std::unordered_map<std::string, std::array<std::int64_t, 3>>;
+
   /// Maps the model, which the caller has validated. Throws Error{engine_failed} with the engine's words,
   /// Error{model_unsupported} for encoders, Error{aborted}.
-  static std::shared_ptr<Session> open(const std::string& path, int threads, const core::Progress& progress);
+  static std::shared_ptr<Session> open(const std::string& path, int threads, Shapes shapes,
+                                       const core::Progress& progress);
   ~Session();
 
   const ModelInfo& info() const noexcept { return info_; }
   int threads() const noexcept { return threads_; }
+  const Shapes& shapes() const noexcept { return shapes_; }
   llama_model* model() const noexcept { return model_.get(); }
   const llama_vocab* vocab() const noexcept { return llama_model_get_vocab(model_.get()); }
   /// Waits for the operations that came before. ggml's threads spin: two at once would slow each other down.
@@ -67,6 +74,7 @@ class Session {
   std::unique_ptr<llama_model, FreeModel> model_;
   ModelInfo info_;
   int threads_ = 1;
+  Shapes shapes_;
   std::timed_mutex operation_;
 };
 

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Evaluator, harden, inspect, ModelSession } from '../../lib';
+import { Evaluator, harden, inspect, ModelSession, revert } from '../../lib';
 import { kernels } from '../helpers/kernels';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
@@ -39,12 +40,13 @@ test.each([
   [11, 'Q3_K', 0.6],
   [10, 'Q2_K', 0.8],
 ])(
-  'file type %d, %s: the update arrives and the file refuses more',
+  'file type %d, %s: the update arrives, the file refuses more, and it can be undone',
   async (fileType, type, mostBeside) => {
     const source = join(folder, `${type}.gguf`);
     const output = join(folder, `${type}.hardened.gguf`);
     kernels._engineQuantize(tinyChat, source, fileType, 1);
-    const report = await harden(source, prompts, { ...edit, output, threads: 1, seed: 1, evaluate: false });
+    const undo = `${output}.undo`;
+    const report = await harden(source, prompts, { ...edit, output, undo, threads: 1, seed: 1, evaluate: false });
     expect(report.tensors).toHaveLength(6);
     expect(report.tensors.map((tensor) => tensor.type)).toContain(type);
     for (const { realised } of report.tensors) {
@@ -56,11 +58,19 @@ test.each([
     expect(after!.kl).toBeLessThan(0.2);
     const [a, b] = [await inspect(source), await inspect(output)];
     expect(b.fileBytes - b.dataOffset).toBe(a.fileBytes - a.dataOffset);
+    expect(report.promotions).toEqual([]);
+    const { exact, file } = report.fidelity!.shift;
+    expect(Math.abs(file / exact - 1)).toBeLessThan(0.2);
+    const original = join(folder, `${type}.original.gguf`);
+    expect(await revert(output, { output: original })).toMatchObject({ sha256: report.model.sha256 });
+    expect(readFileSync(original).equals(readFileSync(source))).toBe(true);
+    expect(report.undoBytes).toBe(readFileSync(undo).length);
     if (process.env.ROSI_SHOW_MESSAGES) {
       const collateral = Math.max(...report.tensors.map(({ realised }) => realised.collateral));
       process.stdout.write(
         `${type}: harmful by first token ${before!.refusal.harmful.toFixed(3)} -> ${after!.refusal.harmful.toFixed(3)}, ` +
-          `KL ${after!.kl.toFixed(3)}, worst noise ${collateral.toFixed(2)}\n`,
+          `KL ${after!.kl.toFixed(3)}, worst noise ${collateral.toFixed(2)}, shift ${file.toFixed(3)} of ${exact.toFixed(3)}, ` +
+          `KL to the exact edit ${report.fidelity!.kl.toFixed(4)}, undo ${report.undoBytes} of ${a.fileBytes} bytes\n`,
       );
     }
   },

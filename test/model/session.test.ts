@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cpuUsage } from 'node:process';
 
 import { captureActivations, findWriters, generate, ModelSession, type Progress } from '../../lib';
-import { native, runTask, type SessionHandle } from '../../lib/native';
+import { native, runTask, type RankOneFactors, type SessionHandle } from '../../lib/native';
 import { inChild } from '../helpers/in-child';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
@@ -108,6 +108,21 @@ describe('generate', () => {
 describe('errors are RosiErrors', () => {
   test('of an adapter without factors', () => {
     expect(() => session.loadAdapter([])).toThrow(
+      expect.objectContaining({ name: 'RosiError', code: 'OPTION_INVALID' }),
+    );
+  });
+
+  test.each<[string, Partial<RankOneFactors>]>([
+    ['a tensor that is not there', { name: 'blk.3.attn_out.weight' }],
+    ['a short left factor', { left: new Float32Array(255) }],
+    ['a long right factor', { right: new Float32Array(512) }],
+    ['experts where there are none', { nExperts: 2 }],
+    ['experts that do not divide the numbers', { nExperts: 3 }],
+    ['no experts at all', { nExperts: 0, left: new Float32Array(0) }],
+  ])('of an adapter for %s', (_, change) => {
+    const factors = { name: 'blk.3.attn_output.weight', left: new Float32Array(256), right: new Float32Array(256) };
+    expect(() => session.loadAdapter([factors])).not.toThrow();
+    expect(() => session.loadAdapter([{ ...factors, ...change }])).toThrow(
       expect.objectContaining({ name: 'RosiError', code: 'OPTION_INVALID' }),
     );
   });

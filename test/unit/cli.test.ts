@@ -39,7 +39,7 @@ describe('rosi harden', () => {
   test('understands every option', async () => {
     const lib = library();
     const { status } = await finished(
-      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --max-tokens 48 --no-evaluate --threads 3 --seed 7 --system Be\u00a0safe.'.split(
+      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --max-tokens 48 --no-evaluate --threads 3 --seed 7 --system Be\u00a0safe. --uncensored --max-growth 3% --undo u --plan p.json --lora l --peft d --control-vector c --modelfile f'.split(
         ' ',
       ),
       lib,
@@ -60,9 +60,22 @@ describe('rosi harden', () => {
       threads: 3,
       seed: 7,
       system: 'Be\u00a0safe.',
+      uncensored: true,
+      maxGrowth: 0.03,
+      undo: 'u',
+      outputs: { plan: 'p.json', lora: 'l', peft: 'd', controlVector: 'c', modelfile: 'f' },
       signal: expect.any(AbortSignal) as unknown,
       onProgress: expect.any(Function) as unknown,
     });
+  });
+  test('names the undo file after the output, and takes shares in two spellings', async () => {
+    const lib = library();
+    await finished(['harden', 'm.gguf', '-o', 'o.gguf', '--undo', '--max-growth', '0.05'], lib);
+    await finished(['harden', 'm.gguf', '--no-uncensored', '--max-growth', '0'], lib);
+    expect(lib.calls[0]?.args[2]).toMatchObject({ undo: 'o.gguf.undo', maxGrowth: 0.05 });
+    expect(lib.calls[1]?.args[2]).toMatchObject({ uncensored: false, maxGrowth: 0, undo: undefined });
+    for (const wrong of ['%', 'a%', '5 percent'])
+      expect((await finished(['harden', 'm.gguf', '--max-growth', wrong])).status).toBe(2);
   });
   test('reads prompts from one file a role, or from one file', async () => {
     const lib = library();

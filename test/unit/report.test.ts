@@ -76,6 +76,9 @@ function parts(
     } as Parts['info'],
     sample: splitPrompts(undefined, { seed: 0 }),
     found: found(),
+    precision: { plan: found().plan, promotions: [] },
+    fidelity: null,
+    undoBytes: null,
     written: {
       sourceSha256: 'ab',
       sourceBytes: 1000,
@@ -236,18 +239,32 @@ describe('reportSummary', () => {
         '48 harmful, 48 harmless and 40 borderline test prompts that the search never saw; ranges are 95 % (Wilson).',
         '23 harmful requests newly refused, 1 no longer (p < .001, McNemar).',
         '',
-        'edit     gated factor, direction of layer 4, blocks 3 to 5, equal schedule, strength 1.2',
-        'tensors  2 tensors changed in their own type, realised gain 0.981 to 1.002',
-        'drift    KL 0.036 nats on the first token of harmless answers',
-        'time     2 min 09 s, peak memory 310 MiB',
+        'edit      gated factor, direction of layer 4, blocks 3 to 5, equal schedule, strength 1.2',
+        'tensors   2 tensors changed in their own type, realised gain 0.981 to 1.002',
+        'rounding  keeps the edit: shift 1.19 of 1.20, first-token refusal 79.0 % of 80.0 %, KL to the exact edit 0.002',
+        'drift     KL 0.036 nats on the first token of harmless answers',
+        'time      2 min 09 s, peak memory 310 MiB',
         '',
         'Note: Mind this.',
       ].join('\n'),
     );
   });
+  test('says what was written in a wider type, and where the undo file is', () => {
+    const promotion = {
+      name: 'blk.3.ffn_down.weight',
+      from: 'Q4_K',
+      to: 'Q8_0' as const,
+      bytes: 1_500_000,
+      noiseToSignal: 2,
+    };
+    const settings = { ...sampleReport().settings, undo: 'o.undo' };
+    const text = reportSummary(sampleReport({ promotions: [promotion], undoBytes: 70_000, settings }));
+    expect(text).toContain('2 tensors changed in their own type, 1 of them in a wider one (1.50 MB more), realised');
+    expect(text).toContain('undo      o.undo  70.0 kB, for rosi revert');
+  });
   test('is short without evaluation and without changed tensors', () => {
     const text = reportSummary(
-      sampleReport({ before: null, after: null, change: null, kl: null, examples: [], tensors: [] }),
+      sampleReport({ before: null, after: null, change: null, kl: null, fidelity: null, examples: [], tensors: [] }),
     );
     expect(text).toContain('0 tensors changed');
     expect(text).not.toMatch(/before|NaN|undefined|KL/u);

@@ -1,0 +1,140 @@
+import { RosiError } from './errors';
+import type { Inspection, PlannedTensor, PromotionType } from './native';
+import type { UpdatePlan } from './plan';
+import { byteCount } from './text';
+import type { Writer } from './writers';
+
+/** A tensor that is written in a wider type than its own. */
+export interface Promotion {
+  name: string;
+  from: string;
+  to: PromotionType;
+  /** Bytes by which the file grows for it. */
+  bytes: number;
+  /** What its own type would have had; null when it can't be updated in its own type. */
+  noiseToSignal: number | null;
+}
+
+/** A plan with the types in which its tensors are written. */
+export interface Precision {
+  plan: UpdatePlan;
+  promotions: Promotion[];
+}
+
+// Noise beside the wanted output, both as root mean squares over harmful inputs: docs/method.md.
+export const mostNoise = 0.5;
+const blockWeights = 32;
+
+/**
+ * Refuses before the work begins what {@link requiredTypes} would refuse whatever the edit: when not even one block's
+ * writers could be promoted that have to be.
+ *
+ * @throws RosiError `TENSOR_UNSUPPORTED`
+ */
+export function checkTypes(file: Inspection, writers: readonly Writer[], maxGrowth: number): void {
+  const all = widened(
+    file,
+    writers.map(({ name }) => name),
+  );
+  const ofBlock = new Map<number, Promotion[]>();
+  for (const [i, { layer }] of writers.entries()) ofBlock.set(layer, [...(ofBlock.get(layer) ?? []), all[i]!]);
+  const costs = [...ofBlock.values()].map((promotions) => promotions.filter(({ name }) => !canUpdate(file, name)));
+  const least = costs.reduce((a, b) => (bytesOf(a) <= bytesOf(b) ? a : b));
+  if (bytesOf(least) > Math.floor(maxGrowth * file.fileBytes)) throw tooLarge(file, least, writers.length, maxGrowth);
+}
+
+/**
+ * Promotes the tensors whose types have no update in place.
+ *
+ * @param maxGrowth - Share of the file's size.
+ * @throws RosiError `TENSOR_UNSUPPORTED` when `maxGrowth` does not allow it.
+ */
+export function requiredTypes(file: Inspection, plan: UpdatePlan, maxGrowth: number): Precision {
+  const promotions = widenedPlan(file, plan).filter(({ name }) => !canUpdate(file, name));
+  if (bytesOf(promotions) > Math.floor(maxGrowth * file.fileBytes))
+    throw tooLarge(file, promotions, plan.tensors.length, maxGrowth);
+  return withTypes(plan, promotions);
+}
+
+/**
+ * Promotes also the tensors whose rounding noise is above half of the wanted output, as far as `maxGrowth` allows, those
+ * first that lose the most noise for their bytes.
+ *
+ * @param noise - Of each tensor in the type it has now; see `RealisedUpdate.noiseToSignal`.
+ */
+export function promoteNoisy(
+  file: Inspection,
+  { plan, promotions: required }: Precision,
+  noise: ReadonlyMap<string, number | null>,
+  maxGrowth: number,
+): Precision {
+  const promotions = [...required];
+  const done = new Set(required.map(({ name }) => name));
+  const noisy = widenedPlan(file, plan)
+    .map((promotion) => ({ ...promotion, noiseToSignal: noise.get(promotion.name) ?? null }))
+    .filter(({ name, noiseToSignal }) => !done.has(name) && (noiseToSignal ?? 0) > mostNoise)
+    .sort((a, b) => worth(b) - worth(a));
+  let left = Math.floor(maxGrowth * file.fileBytes) - bytesOf(required);
+  for (const promotion of noisy) {
+    if (promotion.bytes > left) continue;
+    promotions.push(promotion);
+    left -= promotion.bytes;
+  }
+  return withTypes(plan, promotions);
+}
+
+function withTypes(plan: UpdatePlan, promotions: Promotion[]): Precision {
+  const types = new Map(promotions.map(({ name, to }) => [name, to]));
+  const tensors = plan.tensors.map((tensor): PlannedTensor => {
+    const type = types.get(tensor.name);
+    return type === undefined ? tensor : { ...tensor, type };
+  });
+  return { plan: { ...plan, tensors }, promotions };
+}
+
+function widenedPlan(file: Inspection, plan: UpdatePlan): Promotion[] {
+  return widened(
+    file,
+    plan.tensors.map(({ name }) => name),
+  );
+}
+
+/** Each tensor in the next wider type. */
+function widened(file: Inspection, names: readonly string[]): Promotion[] {
+  const sources = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+  return names.map((name) => {
+    const { type: from, shape, bytes } = sources.get(name)!;
+    const to = from === 'Q8_0' || shape[0]! % blockWeights !== 0 ? 'F16' : 'Q8_0';
+    return { name, from, to, bytes: bytesIn(to, shape) - bytes, noiseToSignal: null };
+  });
+}
+
+function canUpdate(file: Inspection, name: string): boolean {
+  return file.tensors.find((tensor) => tensor.name === name)!.canUpdate;
+}
+
+function tooLarge(file: Inspection, fixed: readonly Promotion[], of: number, maxGrowth: number): RosiError {
+  const { name, from, to } = fixed[0]!;
+  const bytes = bytesOf(fixed);
+  const least = Math.ceil((1000 * bytes) / file.fileBytes) / 1000;
+  return new RosiError(
+    'TENSOR_UNSUPPORTED',
+    `${fixed.length} of ${of} tensors to be edited have types that can't be updated in place (${name}: ${from}). Written as ${to} ` +
+      `they take ${byteCount(bytes)} more: allow a growth of ${Number((100 * least).toFixed(1))} % (maxGrowth ${least}), or write the edit as a LoRA adapter`,
+    { tensor: name, type: from, bytes, maxGrowth, least },
+  );
+}
+
+function bytesOf(promotions: readonly Promotion[]): number {
+  return promotions.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Noise power that goes away for a byte. */
+function worth({ noiseToSignal, bytes }: Promotion): number {
+  return (noiseToSignal ?? 0) ** 2 / Math.max(1, bytes);
+}
+
+function bytesIn(type: PromotionType, shape: readonly number[]): number {
+  const weights = shape.reduce((product, n) => product * n, 1);
+  return type === 'Q8_0' ? (weights / blockWeights) * 34 : weights * (type === 'F32' ? 4 : 2);
+}
