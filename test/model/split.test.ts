@@ -10,7 +10,6 @@ import {
   ModelSession,
   revert,
   verifyUpdate,
-  writeUndo,
   type HardenReport,
 } from '../../lib';
 import { splitGguf, splitPaths } from '../helpers/split-gguf';
@@ -23,12 +22,13 @@ const folder = temporaryFolder();
 const whole = join(folder, 'whole.gguf');
 const parts = splitPaths(join(folder, 'm'), 3);
 const outputs = splitPaths(join(folder, 'm.hardened'), 3);
+const undo = `${outputs[0]!}.undo`;
 let report: HardenReport;
 
 beforeAll(async () => {
   splitGguf(tinyChat, join(folder, 'm'));
   await harden(tinyChat, tinyPrompts(16), { ...given, output: whole, evaluate: false });
-  report = await harden(parts[0]!, tinyPrompts(16), { ...given, maxTokens: 8 });
+  report = await harden(parts[0]!, tinyPrompts(16), { ...given, maxTokens: 8, undo });
 }, 120_000);
 
 test('a split model is hardened into a split model', () => {
@@ -38,7 +38,7 @@ test('a split model is hardened into a split model', () => {
     verified: { ok: true, checksumOk: true, sourceMatches: true, unplannedDifferences: [] },
   });
   expect(report.after!.harmRefusal.share).toBeGreaterThan(report.before!.harmRefusal.share);
-  expect(readdirSync(folder)).toEqual([...outputs, ...parts, whole].map((path) => basename(path)).sort());
+  expect(readdirSync(folder)).toEqual([...outputs, undo, ...parts, whole].map((path) => basename(path)).sort());
 });
 
 test('its tensors are those of the hardened whole model, byte for byte', () => {
@@ -84,9 +84,7 @@ test('a plan of it gives the same files', async () => {
 });
 
 test('it is reverted, file by file', async () => {
-  const undo = join(folder, 'undo');
-  await writeUndo(parts[0]!, outputs[0]!, undo);
-  await revert(outputs[0]!, { undo, output: join(folder, 'reverted.gguf') });
+  await revert(outputs[0]!, { output: join(folder, 'reverted.gguf') });
   splitPaths(join(folder, 'reverted'), 3).forEach((path, i) =>
     expect(readFileSync(path).equals(readFileSync(parts[i]!))).toBe(true),
   );

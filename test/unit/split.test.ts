@@ -16,6 +16,7 @@ import { checkCopy, modelFiles } from '../../lib/model-files';
 import { native, runTask } from '../../lib/native';
 import { defaultOutput } from '../../lib/options';
 import { draftUpdate } from '../../lib/update';
+import { finished, library } from '../helpers/command';
 import { splitGguf, splitPaths, textEntry, type SplitOptions } from '../helpers/split-gguf';
 import { folderPerTest } from '../helpers/temporary';
 import { readGguf, tinyGguf } from '../helpers/tiny-gguf';
@@ -269,6 +270,28 @@ describe('names', () => {
   });
 });
 
+describe('rosi', () => {
+  const [first] = splitPaths('m', 3);
+  const hardened = 'm.hardened-00001-of-00003.gguf';
+
+  test('harden names the first file of its output, and the undo file that revert looks for', async () => {
+    const lib = library();
+    expect((await finished(['harden', first!, '--undo'], lib)).status).toBe(0);
+    expect(lib.calls[0]).toMatchObject({ args: [first, undefined, { output: hardened, undo: `${hardened}.undo` }] });
+  });
+
+  test('apply names the first file of its output', async () => {
+    const { out } = await finished(['apply', 'p.json', first!, '--json']);
+    expect(JSON.parse(out)).toMatchObject({ output: hardened });
+  });
+
+  test.each([['harden'], ['apply', 'p.json'], ['plan']])('%s asks for the first file', async (...command) => {
+    const { err, status } = await finished([...command, 'm-00002-of-00003.gguf']);
+    expect(status).toBe(2);
+    expect(err).toContain('give the first: m-00001-of-00003.gguf');
+  });
+});
+
 const outputs = () => splitPaths(at('o'), 3);
 
 describe('an update of a split model', () => {
@@ -323,14 +346,6 @@ describe('an update of a split model', () => {
     expect(outputBytes).toBe((await trialUpdate(parts[0]!, promoted)).outputBytes);
     expect(await verifyUpdate(parts[0], outputs()[0]!)).toMatchObject({ ok: true });
     expect(bytesOf(outputs()).slice(1)).toEqual(bytesOf(parts).slice(1));
-  });
-
-  test('of a stopped one nothing is left', async () => {
-    const parts = model();
-    const controller = new AbortController();
-    const options = { output: at('o.gguf'), signal: controller.signal, onProgress: () => controller.abort() };
-    await expect(applyUpdate(parts[0]!, plan, options)).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(files()).toEqual([...names(parts), 'whole.gguf']);
   });
 
   test('replaces no file unless asked to', async () => {
