@@ -5,7 +5,7 @@ import { StageClock } from './clock';
 import { RosiError } from './errors';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
-import { native } from './native';
+import { checkCopy, copyFiles, modelFiles } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
 import { provenanceKeys } from './outputs/saved-plan';
 import { checkFile } from './outputs/whole-file';
@@ -29,7 +29,7 @@ import { version } from './version';
  * Cost: a forward pass a fitting prompt, a few hundred for the search, two generations for the report, and one pass
  * over the file. Memory: the model, the captured inputs, and one tensor a thread.
  *
- * @param model - Path of a single-file GGUF.
+ * @param model - Path of a GGUF; of a split one, of its first file: the output is split in the same way.
  * @param prompts - At least 16 harmful and 16 harmless; the built-in set when undefined.
  * @returns What was changed and how it measured; the output exists only if the promise fulfils.
  * @throws RosiError with a code of {@link RosiErrorCode}.
@@ -41,7 +41,7 @@ export async function harden(
   options: HardenOptions = {},
 ): Promise<HardenReport> {
   const given = resolveOptions(model, options);
-  checkPaths(model, given); // before the work that leads to them
+  given.output = checkPaths(model, given); // before the work that leads to them
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
@@ -74,7 +74,8 @@ export async function harden(
       const report = makeReport({ ...parts, clock });
       const source = { sha256: written.sourceSha256, architecture: info.architecture };
       const { output, overwrite } = settings;
-      const files = { overwrite, inputs: [model, output], gguf: output, info };
+      const inputs = [...modelFiles(model), ...copyFiles(model, output)];
+      const files = { overwrite, inputs, gguf: output, info };
       await writeOutputs(settings.outputs, { plan: found.plan, provenance: { ...provenance, source } }, files);
       draft.publish();
       return report;
@@ -86,15 +87,18 @@ export async function harden(
   }
 }
 
-function checkPaths(model: string, { output, undo, outputs, overwrite }: Settings): void {
-  native.checkOutput(model, output, overwrite);
-  const inputs = [model, output, ...(undo === null ? [] : [undo])];
+/** @returns The path of the output, of a split model of its first file. */
+function checkPaths(model: string, { output, undo, outputs, overwrite }: Settings): string {
+  const written = checkCopy(model, output, overwrite);
+  const inputs = [...modelFiles(model), ...written];
   if (undo !== null) {
-    checkFile(undo, { overwrite, inputs: [model, output] });
-    if (resolve(undo) === resolve(output))
+    checkFile(undo, { overwrite, inputs });
+    if (written.some((path) => resolve(path) === resolve(undo)))
       throw new RosiError('OPTION_INVALID', `options.undo names the output: ${undo}`, { option: 'undo', path: undo });
+    inputs.push(undo);
   }
   checkOutputs(outputs, { overwrite, inputs });
+  return written[0]!;
 }
 
 /** Bytes of the undo file; null when none was asked for. */

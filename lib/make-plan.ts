@@ -1,6 +1,7 @@
 import { StageClock } from './clock';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
+import { modelFiles } from './model-files';
 import { native } from './native';
 import { resolveOptions, type HardenOptions } from './options';
 import type { SavedPlan } from './outputs/saved-plan';
@@ -30,7 +31,7 @@ export async function makePlan(
   try {
     const { direction, plan, system } = await findEdit(session, file, sample, settings, new StageClock());
     session.close();
-    const sha256 = await runStage(options, { stage: 'hash' }, (tick) => native.sha256(model, tick));
+    const sha256 = await runStage(options, { stage: 'hash' }, (tick) => native.sha256(modelFiles(model), tick));
     const { seed, rho, maxKl } = settings;
     const provenance = {
       rosi: version,

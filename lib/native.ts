@@ -137,7 +137,10 @@ export interface UpdateTrial {
 }
 
 export interface NativeUpdateResult extends UpdateTrial {
+  /** Of a split model: of its files, one after the other. */
   sourceSha256: string;
+  /** Path of the new GGUF; of a split model, of its first file. */
+  output: string;
   /** When it was asked for. */
   draft?: { path: string; handle: DraftHandle };
 }
@@ -165,25 +168,33 @@ export interface NativeVerifyResult {
   sourceMatches: boolean | null;
   /** `changedBytes`: all of them where the tensor has another type than in the source. */
   tensors: { name: string; sha256Ok: boolean; changedBytes: number | null }[];
-  unplannedDifferences: { where: string; firstOffset: number; bytes: number }[];
+  /** `part`: the file of a split model, from 1. */
+  unplannedDifferences: { where: string; firstOffset: number; bytes: number; part?: number }[];
 }
 
 export interface Inspection {
   version: number;
   alignment: number;
+  /** Of all files of a split model. */
   fileBytes: number;
+  /** In the first file. */
   dataOffset: number;
+  /** Of the first file. */
   metadata: Record<string, unknown>;
   /** `canUpdate`: whether a rank-one update can be written in the tensor's own type. */
   tensors: {
     name: string;
     type: string;
     shape: number[];
-    /** From the start of the file. */
+    /** From the start of the file that it is in. */
     offset: number;
     bytes: number;
     canUpdate: boolean;
+    /** Of a split model: which of `parts` that is. */
+    part?: number;
   }[];
+  /** The files of a split model, in order. */
+  parts?: { path: string; fileBytes: number; dataOffset: number }[];
 }
 
 /** What a step on a writer's way to the stream does; native/engine/graph_walk.h says it of each. */
@@ -320,6 +331,11 @@ export interface NativeAddon {
   meanRows(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
   /** Throws what update() would throw about its output. */
   checkOutput(source: string, output: string, overwrite: boolean): void;
+  /**
+   * The files of `output` when it is split as `model` is; of a model named twice, its own. By names alone. Throws
+   * OPTION_INVALID when `model` is a later part, or `output` the name of a part that does not fit.
+   */
+  outputPaths(model: string, output: string): string[];
   /** Gives a draft its output's name, in one step. Without `overwrite` an existing file is never replaced. */
   publish(draft: DraftHandle, overwrite: boolean): void;
   /** Removes a draft that is not published. Any number of calls. */
@@ -328,7 +344,8 @@ export interface NativeAddon {
   update(request: NativeTrialRequest, onProgress: Tick): Task<UpdateTrial>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<NativeVerifyResult>;
   inspect(path: string): Task<Inspection>;
-  sha256(path: string, onProgress: Tick): Task<string>;
+  /** Of the files one after the other. */
+  sha256(paths: string[], onProgress: Tick): Task<string>;
   /** The file is whole or absent, and never one of `inputs`. */
   writeFile(request: { output: string; parts: Uint8Array[]; overwrite: boolean; inputs: string[] }): Task<void>;
   /** From the engine's graph, which is built but not run. */

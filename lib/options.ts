@@ -121,8 +121,9 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   };
 }
 
+/** Of a split model, the name that its files' names are made of. */
 export function defaultOutput(model: string): string {
-  return `${model.replace(/\.gguf$/i, '')}.hardened.gguf`;
+  return `${model.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')}.hardened.gguf`;
 }
 
 /** Shared with applyPlan(). */

@@ -17,7 +17,7 @@ export interface TrialOptions extends CallOptions {
 }
 
 export interface UpdateOptions extends TrialOptions {
-  /** Path of the new GGUF. */
+  /** Path of the new GGUF. The parts of a split one are named after it: `out-00001-of-00003.gguf` and so on. */
   output: string;
   /** Whether an existing output may be replaced. Default false. */
   overwrite?: boolean | undefined;
@@ -28,7 +28,11 @@ export interface UpdateOptions extends TrialOptions {
  * Every other byte is the same, but for the `rosi.*` keys that say what was done, and for the offsets of what comes after
  * a tensor whose size has changed. The output is whole or absent. Memory: one tensor a thread.
  *
- * @returns The hash of the source, and what each tensor changed by after rounding.
+ * A split model, named by its first file, is written split in the same way; the `rosi.*` keys are in the first file. All
+ * files are complete before the first gets its name. Should one not get its name, those that have theirs lose it again,
+ * but for those that have replaced older files; the error says which.
+ *
+ * @returns The hash of the source, where the output is, and what each tensor changed by after rounding.
  * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `ABORTED`.
  */
 export function applyUpdate(model: string, plan: UpdatePlan, options: UpdateOptions): Promise<NativeUpdateResult> {
@@ -37,7 +41,7 @@ export function applyUpdate(model: string, plan: UpdatePlan, options: UpdateOpti
 
 /** A complete output under a temporary name beside its own. It is gone with the process unless it is published. */
 export interface UpdateDraft {
-  /** Where it can be read until then. */
+  /** Where it can be read until then; of a split model, the first file. */
   path: string;
   written: NativeUpdateResult;
   /** Gives it its name, in one step. @throws RosiError `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`. */

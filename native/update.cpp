@@ -8,10 +8,11 @@
 #include "core/sha256.h"
 #include "core/shared_progress.h"
 #include "core/thread_pool.h"
-#include "gguf/file.h"
 #include "gguf/layout.h"
+#include "gguf/model.h"
+#include "gguf/model_writer.h"
 #include "gguf/record.h"
-#include "gguf/writer.h"
+#include "gguf/split_name.h"
 #include "kernels/experts.h"
 #include "kernels/promote.h"
 #include "update_checks.h"
@@ -25,10 +26,14 @@ using core::ErrorCode;
 // Kernels take about as long for a byte as hashing takes for thirty: so that the progress moves evenly.
 constexpr double kernel_weight = 30;
 
-std::vector<gguf::Retyped> retyped(const std::vector<Job>& jobs) {
-  std::vector<gguf::Retyped> retyped;
+using Layouts = std::vector<gguf::Layout>;  // one a file
+
+const gguf::Place& place(const Job& job, const Layouts& layouts) { return layouts[job.part].place(*job.tensor); }
+
+std::vector<std::vector<gguf::Retyped>> retyped(const std::vector<Job>& jobs, std::size_t n_parts) {
+  std::vector<std::vector<gguf::Retyped>> retyped(n_parts);
   for (const Job& job : jobs) {
-    if (job.decode) retyped.push_back({job.tensor, job.type});
+    if (job.decode) retyped[job.part].push_back({job.tensor, job.type});
   }
   return retyped;
 }
@@ -38,13 +43,14 @@ gguf::TensorRecord record(const Job& job, const std::string& digest) {
 }
 
 /// The caller's strings and ours, whose values are as long as the ones that will take their place.
-gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector<Job>& jobs) {
+gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector<Job>& jobs, std::size_t n_parts) {
   const std::string digest(core::sha256_digits, '0');
   std::vector<gguf::TensorRecord> tensors;
   for (const Job& job : jobs) tensors.push_back(record(job, digest));
   gguf::Strings strings = metadata;
   strings.emplace_back(gguf::source_key, digest);
   strings.emplace_back(gguf::tensors_key, gguf::write_tensor_records(tensors));
+  if (n_parts > 1) strings.emplace_back(gguf::parts_key, gguf::write_part_records({n_parts - 1, digest}));
   strings.emplace_back(gguf::checksum_key, digest);
   return strings;
 }
@@ -61,8 +67,8 @@ struct Work {
 /// What every kind of update shares: the tensors, computed on several threads.
 class Tensors {
  public:
-  Tensors(const std::vector<Job>& jobs, const gguf::Layout& layout, core::SharedProgress& progress)
-      : jobs_(jobs), layout_(layout), progress_(progress), results_(jobs.size()) {
+  Tensors(const std::vector<Job>& jobs, const Layouts& layouts, core::SharedProgress& progress)
+      : jobs_(jobs), layouts_(layouts), progress_(progress), results_(jobs.size()) {
     for (std::size_t index = 0; index < jobs.size(); ++index) {
       const std::int64_t n_experts = jobs[index].update->n_experts;
       auto work = std::make_unique<Work>();
@@ -74,8 +80,8 @@ class Tensors {
   }
 
   /// Progress of one expert, in the units of hashed bytes.
-  static double work_of(const Job& job, const gguf::Layout& layout) {
-    const std::uint64_t bytes = std::max(job.tensor->bytes.size(), layout.place(*job.tensor).bytes);
+  static double work_of(const Job& job, const Layouts& layouts) {
+    const std::uint64_t bytes = std::max(job.tensor->bytes.size(), place(job, layouts).bytes);
     return kernel_weight * double(bytes) / double(job.update->n_experts);
   }
 
@@ -94,7 +100,7 @@ class Tensors {
     {
       const std::lock_guard lock(work.mutex);
       if (work.target.empty()) {
-        work.target.resize(layout_.place(*job.tensor).bytes);
+        work.target.resize(place(job, layouts_).bytes);
         work.experts.resize(static_cast<std::size_t>(job.update->n_experts));
       }
     }
@@ -105,14 +111,14 @@ class Tensors {
     result.type = job.type;
     result.realised = kernels::combine(work.experts);
     result.sha256 = core::sha256(work.target);
-    write(*job.tensor, work.target);
+    write(job, work.target);
     std::vector<std::byte>().swap(work.target);  // assigning an empty list would keep the memory
   }
 
  private:
   kernels::Realised edit(const Job& job, std::size_t expert, std::span<std::byte> whole,
                          const core::ThreadPool::Run& run) {
-    const double work = work_of(job, layout_);
+    const double work = work_of(job, layouts_);
     double counted = 0;
     const auto on_progress = [&](double done) {
       const double more = std::max(0.0, done * work - counted);
@@ -143,7 +149,7 @@ class Tensors {
   }
 
   const std::vector<Job>& jobs_;
-  const gguf::Layout& layout_;
+  const Layouts& layouts_;
   core::SharedProgress& progress_;
   std::vector<std::int64_t> first_task_;  // of each tensor
   std::int64_t n_tasks_ = 0;
@@ -151,48 +157,51 @@ class Tensors {
   std::vector<TensorResult> results_;
 };
 
-double kernel_work(const std::vector<Job>& jobs, const gguf::Layout& layout) {
+double kernel_work(const std::vector<Job>& jobs, const Layouts& layouts) {
   double work = 0;
-  for (const Job& job : jobs) work += Tensors::work_of(job, layout) * double(job.update->n_experts);
+  for (const Job& job : jobs) work += Tensors::work_of(job, layouts) * double(job.update->n_experts);
   return work;
 }
 
 /// The state of one update_file() that writes. Everything the threads share is made before they start.
 class Update {
  public:
-  Update(const UpdatePlan& plan, const gguf::File& source, const std::vector<Job>& jobs, const gguf::Layout& layout,
+  Update(const UpdatePlan& plan, const gguf::Model& source, const std::vector<Job>& jobs, const Layouts& layouts,
          const core::Progress& progress)
       : plan_(plan),
         source_(source),
         jobs_(jobs),
-        writer_(source, layout, with_placeholders(plan.metadata, jobs), plan.output, plan.overwrite),
-        changed_(changed(jobs)),
-        progress_(progress, double(source.bytes().size()) + double(writer_.unchanged_bytes(changed_)) +
-                                kernel_work(jobs, layout) + double(writer_.output_bytes())),
-        tensors_(jobs, layout, progress_) {}
+        writer_(source, layouts, with_placeholders(plan.metadata, jobs, layouts.size()), plan.output),
+        changed_(changed(jobs, layouts.size())),
+        progress_(progress, double(source.bytes()) + double(writer_.unchanged_bytes(changed_)) +
+                                kernel_work(jobs, layouts) + double(writer_.output_bytes())),
+        tensors_(jobs, layouts, progress_) {}
 
   UpdateResult run() {
     // Hash and copy are tasks like the tensors: beside them with several threads, before them with one.
     core::ThreadPool(plan_.threads)
         .for_each(tensors_.n_tasks() + 2, [this](std::int64_t task, const core::ThreadPool::Run& run) {
-          if (task == 0) result_.source_sha256 = core::sha256(source_.input(), counted(run));
+          if (task == 0) result_.source_sha256 = source_.sha256(counted(run));
           else if (task == 1) writer_.copy_unchanged(changed_, counted(run));
           else
             tensors_.run(task - 2, run,
-                         [this](const auto& tensor, auto bytes) { writer_.write_tensor(tensor, bytes); });
+                         [this](const Job& job, auto bytes) { writer_.write_tensor(job.part, *job.tensor, bytes); });
         });
-    source_.input().require_unchanged();
+    source_.require_unchanged();
 
     result_.tensors = std::move(tensors_.results());
     std::vector<gguf::TensorRecord> records;
     for (std::size_t i = 0; i < jobs_.size(); ++i) records.push_back(record(jobs_[i], result_.tensors[i].sha256));
+    const core::OnBytes on_bytes = [this](std::uint64_t n) { progress_.add(double(n)); };
     writer_.set_text(gguf::source_key, result_.source_sha256);
     writer_.set_text(gguf::tensors_key, gguf::write_tensor_records(records));
-    writer_.write_header();
-    result_.checksum = writer_.checksum(gguf::checksum_key, [this](std::uint64_t n) { progress_.add(double(n)); });
-    result_.source_bytes = source_.bytes().size();
+    const std::vector<std::string> parts = writer_.write_other_parts(on_bytes);
+    if (!parts.empty()) writer_.set_text(gguf::parts_key, gguf::write_part_records(parts));
+    result_.checksum = writer_.write_first_part(gguf::checksum_key, on_bytes);
+    result_.source_bytes = source_.bytes();
     result_.output_bytes = writer_.output_bytes();
     gguf::Draft draft = writer_.finish();
+    result_.output = draft.output();
     progress_.add(0);  // the last chance to stop
     if (plan_.draft) result_.draft = std::move(draft);
     else draft.publish(plan_.overwrite);
@@ -200,9 +209,9 @@ class Update {
   }
 
  private:
-  static std::vector<const gguf::Tensor*> changed(const std::vector<Job>& jobs) {
-    std::vector<const gguf::Tensor*> tensors;
-    for (const Job& job : jobs) tensors.push_back(job.tensor);
+  static std::vector<std::vector<const gguf::Tensor*>> changed(const std::vector<Job>& jobs, std::size_t n_parts) {
+    std::vector<std::vector<const gguf::Tensor*>> tensors(n_parts);
+    for (const Job& job : jobs) tensors[job.part].push_back(job.tensor);
     return tensors;
   }
 
@@ -215,40 +224,44 @@ class Update {
   }
 
   const UpdatePlan& plan_;
-  const gguf::File& source_;
+  const gguf::Model& source_;
   const std::vector<Job>& jobs_;
-  gguf::Writer writer_;
-  const std::vector<const gguf::Tensor*> changed_;
+  gguf::ModelWriter writer_;
+  const std::vector<std::vector<const gguf::Tensor*>> changed_;
   core::SharedProgress progress_;
   Tensors tensors_;
   UpdateResult result_;
 };
 
-UpdateResult try_update(const UpdatePlan& plan, const gguf::File& source, const std::vector<Job>& jobs,
-                        const gguf::Layout& layout, const core::Progress& progress) {
-  core::SharedProgress shared(progress, kernel_work(jobs, layout));
-  Tensors tensors(jobs, layout, shared);
+UpdateResult try_update(const UpdatePlan& plan, const gguf::Model& source, const std::vector<Job>& jobs,
+                        const Layouts& layouts, const core::Progress& progress) {
+  core::SharedProgress shared(progress, kernel_work(jobs, layouts));
+  Tensors tensors(jobs, layouts, shared);
   core::ThreadPool(plan.threads).for_each(tensors.n_tasks(), [&](std::int64_t task, const core::ThreadPool::Run& run) {
     tensors.run(task, run, [](const auto&, auto&&) {});
   });
-  source.input().require_unchanged();
+  source.require_unchanged();
   UpdateResult result;
   result.tensors = std::move(tensors.results());
-  result.source_bytes = source.bytes().size();
-  result.output_bytes = gguf::Header(source, with_placeholders(plan.metadata, jobs)).data_offset() + layout.bytes();
+  result.source_bytes = source.bytes();
+  for (std::size_t i = 0; i < layouts.size(); ++i) {
+    const gguf::Strings added = i == 0 ? with_placeholders(plan.metadata, jobs, layouts.size()) : gguf::Strings{};
+    result.output_bytes += gguf::Header(source.parts()[i], added).data_offset() + layouts[i].bytes();
+  }
   return result;
 }
 
 }  // namespace
 
 UpdateResult update_file(const UpdatePlan& plan, const core::Progress& progress) {
-  const gguf::File source = gguf::File::open(plan.source);
-  if (!plan.trial) gguf::check_output(plan.source, plan.output, plan.overwrite);
+  const gguf::Model source = gguf::Model::open(plan.source);
+  if (!plan.trial) gguf::check_outputs(source.paths(), gguf::output_paths(plan.source, plan.output), plan.overwrite);
   check_metadata(plan.metadata);
   const std::vector<Job> jobs = check_tensors(source, plan.tensors);
-  const gguf::Layout layout(source, retyped(jobs));
-  if (plan.trial) return try_update(plan, source, jobs, layout, progress);
-  return Update(plan, source, jobs, layout, progress).run();
+  const auto promoted = retyped(jobs, source.parts().size());
+  const Layouts layouts = gguf::layouts_of(source, promoted);
+  if (plan.trial) return try_update(plan, source, jobs, layouts, progress);
+  return Update(plan, source, jobs, layouts, progress).run();
 }
 
 }  // namespace rosi

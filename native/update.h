@@ -1,4 +1,4 @@
-// Applies a plan to a file: the one place where the file format, the kernels and the engine's types meet.
+// Applies a plan to a model: the one place where the file format, the kernels and the engine's types meet.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/progress.h"
-#include "gguf/writer.h"
+#include "gguf/draft.h"
 #include "kernels/rank_one.h"
 
 namespace rosi {
@@ -31,8 +31,8 @@ struct TensorUpdate {
 };
 
 struct UpdatePlan {
-  std::filesystem::path source;
-  std::filesystem::path output;  // not looked at in a trial
+  std::filesystem::path source;  // of a split model, its first file
+  std::filesystem::path output;  // gguf/split_name.h; not looked at in a trial
   bool overwrite = false;
   bool draft = false;  // leave the output unpublished
   bool trial = false;  // compute all, write nothing
@@ -50,18 +50,20 @@ struct TensorResult {
 };
 
 struct UpdateResult {
-  std::string source_sha256;          // empty in a trial, as the checksum
+  std::string source_sha256;          // of all files, one after the other; empty in a trial, as output and checksum
   std::vector<TensorResult> tensors;  // in the plan's order
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
   std::string checksum;              // the value of rosi.checksum (gguf/record.h)
+  std::filesystem::path output;      // of a split model, its first file
   std::optional<gguf::Draft> draft;  // when it was asked for
 };
 
 /// Writes plan.output, each planned tensor in its own type or the one it names, which moves the tensors after it
 /// (gguf/layout.h). A matrix or expert whose update is zero keeps its bytes, or its values as its new type has them.
-/// A trial measures the same and tells the output's size. The output is whole or absent: it gets its name after the
-/// last byte is on the disk, and any error or stop removes what was written. The same plan gives the same bytes for any
+/// A trial measures the same and tells the output's size. A split model is written split in the same way. Each file is
+/// whole or absent: all get their names after the last byte of the last is on the disk (gguf/draft.h), and any error or
+/// stop before removes what was written. The same plan gives the same bytes for any
 /// number of threads. Cost: one pass over the source to hash it and one to copy it, one over the output to hash it, and
 /// the kernels. Memory: one tensor per thread beyond the mapped source, plus the plan. Throws core::Error:
 /// option_invalid for a tensor that is not there or planned twice, factors or inputs of the wrong length or not finite,

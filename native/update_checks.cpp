@@ -19,6 +19,8 @@ namespace {
 using core::Error;
 using core::ErrorCode;
 
+constexpr std::string_view own_keys[] = {gguf::source_key, gguf::tensors_key, gguf::parts_key, gguf::checksum_key};
+
 std::string number(std::int64_t value) { return std::to_string(value); }
 
 /// `what` is "left factor" and the like; `word` names it in the details.
@@ -84,18 +86,18 @@ const gguf::TensorType& promotion_type(const TensorUpdate& update) {
 }
 
 /// NVFP4 matrices may have a factor in a tensor of its own, which the promoted ones would not need in the same way.
-void check_scale(const gguf::File& source, const gguf::Tensor& tensor) {
+void check_scale(const gguf::Model& source, const gguf::Tensor& tensor) {
   constexpr std::string_view suffix = "weight";
   if (std::string_view(gguf::find_type(tensor.type)->name) != "NVFP4" || !tensor.name.ends_with(suffix)) return;
   const std::string scale = tensor.name.substr(0, tensor.name.size() - suffix.size()) + "scale";
-  if (source.find(scale) == nullptr) return;
+  if (source.find(scale).tensor == nullptr) return;
   throw Error(ErrorCode::tensor_unsupported,
               tensor.name + " can't be written in another type: it shares its values with " + scale,
               {{"tensor", tensor.name}, {"type", "NVFP4"}, {"scale", scale}});
 }
 
 /// How to read a tensor that is to be promoted.
-decltype(kernels::EncodedRows::decode) find_decoder(const gguf::File& source, const gguf::Tensor& tensor,
+decltype(kernels::EncodedRows::decode) find_decoder(const gguf::Model& source, const gguf::Tensor& tensor,
                                                     const gguf::TensorType& target) {
   if (tensor.shape[0] % target.block_weights != 0) {
     throw Error(ErrorCode::tensor_unsupported,
@@ -119,14 +121,15 @@ decltype(kernels::EncodedRows::decode) find_decoder(const gguf::File& source, co
   return [dequantize](const std::byte* row, float* values, std::int64_t n) { dequantize(row, values, n); };
 }
 
-Job check_tensor(const gguf::File& source, const TensorUpdate& update) {
-  const gguf::Tensor* tensor = source.find(update.name);
+Job check_tensor(const gguf::Model& source, const TensorUpdate& update) {
+  const auto [tensor, part] = source.find(update.name);
   if (tensor == nullptr) {
-    throw Error(ErrorCode::option_invalid, core::to_utf8(source.input().path()) + " has no tensor named " + update.name,
-                {{"tensor", update.name}, {"path", core::to_utf8(source.input().path())}});
+    const std::string path = core::to_utf8(source.path());
+    throw Error(ErrorCode::option_invalid, path + " has no tensor named " + update.name,
+                {{"tensor", update.name}, {"path", path}});
   }
   check_shape(*tensor, update);
-  Job job{&update, tensor, tensor->type, {}};
+  Job job{&update, tensor, part, tensor->type, {}};
   if (!update.type.empty()) job.type = promotion_type(update).id;
   if (job.type != tensor->type) {
     job.decode = find_decoder(source, *tensor, *gguf::find_type(job.type));
@@ -144,7 +147,7 @@ Job check_tensor(const gguf::File& source, const TensorUpdate& update) {
 
 }  // namespace
 
-std::vector<Job> check_tensors(const gguf::File& source, const std::vector<TensorUpdate>& updates) {
+std::vector<Job> check_tensors(const gguf::Model& source, const std::vector<TensorUpdate>& updates) {
   std::vector<Job> jobs;
   std::set<std::string_view> names;
   for (const TensorUpdate& update : updates) {
@@ -159,13 +162,12 @@ std::vector<Job> check_tensors(const gguf::File& source, const std::vector<Tenso
 void check_metadata(const gguf::Strings& metadata) {
   std::set<std::string_view> keys;
   for (const auto& [key, value] : metadata) {
-    const bool reserved = key == gguf::source_key || key == gguf::tensors_key || key == gguf::checksum_key;
+    const bool reserved = std::ranges::find(own_keys, key) != std::end(own_keys);
     if (!gguf::is_own_key(key) || key.size() > gguf::limits::key_bytes || reserved || !keys.insert(key).second) {
       throw Error(ErrorCode::option_invalid,
                   "metadata key " + key.substr(0, 100) +
-                      " can't be added: keys begin with \"rosi.\", are unique and not " +
-                      std::string(gguf::source_key) + ", " + std::string(gguf::tensors_key) + " or " +
-                      std::string(gguf::checksum_key),
+                      " can't be added: keys begin with \"rosi.\", are unique and not rosi.source.sha256, "
+                      "rosi.tensors, rosi.parts or rosi.checksum",
                   {{"key", key.substr(0, 100)}});
     }
     if (value.size() > gguf::limits::string_bytes) {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "gguf/file.h"
 #include "gguf/header.h"
+#include "gguf/model.h"
 #include "kernels/encoded_rows.h"
 #include "update.h"
 
@@ -15,13 +15,14 @@ namespace rosi {
 struct Job {
   const TensorUpdate* update;
   const gguf::Tensor* tensor;
-  std::uint32_t type;  // of the output
+  std::size_t part;    // the file that it is in
+  std::uint32_t type;  // in the output
   /// Reads the tensor's rows when it is promoted; empty when it keeps its type.
   decltype(kernels::EncodedRows::decode) decode;
 };
 
 /// In the plan's order; `source` and `updates` must outlive them. Throws what update_file() says of tensors.
-std::vector<Job> check_tensors(const gguf::File& source, const std::vector<TensorUpdate>& updates);
+std::vector<Job> check_tensors(const gguf::Model& source, const std::vector<TensorUpdate>& updates);
 
 /// Throws what update_file() says of keys.
 void check_metadata(const gguf::Strings& metadata);

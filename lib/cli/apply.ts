@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 
 import type { AppliedPlan } from '../apply-plan';
+import { checkCopy, modelFiles } from '../model-files';
 import { native } from '../native';
 import { defaultOutput } from '../options';
 import { checkOutputs } from '../outputs/write-outputs';
@@ -45,19 +46,21 @@ export function addApply(program: Command, invocation: Invocation): void {
 }
 
 async function apply(plan: string, model: string, flags: Flags, invocation: Invocation): Promise<void> {
-  const { output = defaultOutput(model), overwrite = false, threads, maxGrowth, json, quiet, ...paths } = flags;
-  const inputs = [plan, model];
-  for (const input of inputs) native.checkOutput(input, output, overwrite);
-  checkOutputs(paths, { overwrite, inputs: [...inputs, output] });
+  const { overwrite = false, threads, maxGrowth, json, quiet, output: name = defaultOutput(model), ...paths } = flags;
+  const written = checkCopy(model, name, overwrite);
+  for (const path of written) native.checkOutput(plan, path, overwrite);
+  const inputs = [plan, ...modelFiles(model), ...written];
+  const output = written[0]!;
+  checkOutputs(paths, { overwrite, inputs });
   const { library } = invocation;
   const saved = await library.readPlan(plan);
   const { result, outputs } = await invocation.long(quiet ?? false, async (signal, onProgress) => {
     const options = { output, overwrite, threads, maxGrowth, signal, onProgress };
     const result = await library.applyPlan(saved, model, options);
-    const outputs = await library.writeOutputs(paths, saved, { overwrite, inputs: [...inputs, output], gguf: output });
+    const outputs = await library.writeOutputs(paths, saved, { overwrite, inputs, gguf: output });
     return { result, outputs };
   });
-  invocation.print(json ? { output, ...result, outputs } : describe(output, result, outputs));
+  invocation.print(json ? { ...result, output, outputs } : describe(output, result, outputs));
 }
 
 function describe(output: string, result: AppliedPlan, outputs: readonly string[]): string {

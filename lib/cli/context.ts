@@ -25,7 +25,7 @@ export interface Library {
   inspect(path: string): Promise<Inspection>;
   findWritersInFile(path: string): Promise<ModelWriters>;
   verifyUpdate(source: string | undefined, output: string, options: VerifyOptions): Promise<VerifyResult>;
-  revert(hardened: string, options: RevertOptions): Promise<{ sha256: string; bytes: number }>;
+  revert(hardened: string, options: RevertOptions): Promise<{ sha256: string; bytes: number; output: string }>;
   generate(model: string, prompts: string[], options: GenerateOptions): Promise<{ prompt: string; text: string }[]>;
 }
 

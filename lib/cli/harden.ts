@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 
+import { copyFiles } from '../model-files';
 import { defaultOutput, type HardenOptions, resolveOptions } from '../options';
 import { reportSummary } from '../report';
 import { undoOf } from '../undo/revert';
@@ -61,7 +62,7 @@ Examples:
 async function harden(model: string, flags: Flags, invocation: Invocation): Promise<number> {
   const [given, { report: reports = [], json, quiet, ...others }] = splitFlags(flags);
   const { undo: undoFlag, plan, lora, peft, controlVector, modelfile, ...options } = others;
-  const output = options.output ?? defaultOutput(model);
+  const output = copyFiles(model, options.output ?? defaultOutput(model))[0]!;
   const undo = undoFlag === true ? undoOf(output) : undoFlag;
   const outputs = { plan, lora, peft, controlVector, modelfile };
   const files = [undo, ...Object.values(outputs)].filter((path) => path !== undefined);

@@ -48,7 +48,10 @@ function describe(path: string, file: Inspection, found: ModelWriters | RosiErro
   const { metadata, tensors } = file;
   const architecture = value(metadata['general.architecture']);
   const facts: string[][] = [
-    ['file', `${oneLine(path)}  GGUF v${file.version}, ${byteCount(file.fileBytes)}`],
+    [
+      'file',
+      `${oneLine(path)}  GGUF v${file.version}, ${byteCount(file.fileBytes)}${file.parts ? ` in ${file.parts.length} files` : ''}`,
+    ],
     ['name', value(metadata['general.name'])],
     ['architecture', architecture],
     ['blocks', value(metadata[`${architecture}.block_count`])],

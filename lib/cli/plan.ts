@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 
 import type { PlanOptions } from '../make-plan';
+import { modelFiles } from '../model-files';
 import type { SavedPlan } from '../outputs/saved-plan';
 import { checkOutputs } from '../outputs/write-outputs';
 import { counted, oneLine } from '../text';
@@ -42,12 +43,13 @@ async function plan(model: string, flags: Flags, invocation: Invocation): Promis
   const [given, others] = splitFlags(flags);
   const { output = defaultPlan(model), lora, peft, controlVector, overwrite, json, quiet, ...options } = others;
   const paths = { plan: output, lora, peft, controlVector };
-  checkOutputs(paths, { overwrite, inputs: [model] });
+  const inputs = modelFiles(model);
+  checkOutputs(paths, { overwrite, inputs });
   const prompts = await readGiven(given);
   const saved = await invocation.long(quiet ?? false, (signal, onProgress) =>
     invocation.library.makePlan(model, prompts, { ...options, signal, onProgress }),
   );
-  const outputs = await invocation.library.writeOutputs(paths, saved, { overwrite, inputs: [model] });
+  const outputs = await invocation.library.writeOutputs(paths, saved, { overwrite, inputs });
   const tensors = saved.plan.tensors.map(({ name }) => name);
   invocation.print(json ? { edit: saved.plan.edit, tensors, outputs } : describe(saved, outputs));
 }

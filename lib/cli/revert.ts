@@ -31,7 +31,7 @@ export function addRevert(program: Command, invocation: Invocation): void {
       const result = await invocation.long(quiet ?? false, (signal, onProgress) =>
         invocation.library.revert(hardened, { ...options, output, signal, onProgress }),
       );
-      const text = `${oneLine(output)}  ${byteCount(result.bytes)}, SHA-256 ${result.sha256}: the original, byte for byte`;
-      invocation.print(json ? { output, ...result } : text);
+      const text = `${oneLine(result.output)}  ${byteCount(result.bytes)}, SHA-256 ${result.sha256}: the original, byte for byte`;
+      invocation.print(json ? result : text);
     });
 }

@@ -59,8 +59,8 @@ function describe(result: VerifyResult, hasSource: boolean): string[] {
       .map(({ name }) => `${oneLine(name)} is not what the plan makes of the source's`),
     ...tensors.filter((tensor) => !tensor.sha256Ok).map(({ name }) => `${oneLine(name)} was changed after hardening`),
     ...unplannedDifferences.map(
-      ({ where, firstOffset, bytes }) =>
-        `${oneLine(where)} differs from the source in ${counted(bytes, 'byte')}, the first at offset ${firstOffset} of the file`,
+      ({ where, firstOffset, bytes, part }) =>
+        `${oneLine(where)} differs from the source in ${counted(bytes, 'byte')}, the first at offset ${firstOffset} of ${part === undefined ? 'the file' : `file ${part}`}`,
     ),
   ];
   return [`NOT ok: ${counted(problems.length, 'problem')}`, ...problems.map((problem) => `  ${problem}`)];

@@ -2,13 +2,14 @@ import type { FileHandle } from 'node:fs/promises';
 
 import { throwIfAborted } from '../errors';
 import type { Tick } from '../native';
+import type { JoinedFiles } from './joined-files';
 import { pieceBytes, readAt, type UndoIndex, unpack } from './undo-file';
 
 /** The source's bytes, in order and in pieces. */
 export async function* restored(
   index: UndoIndex,
   undo: { file: FileHandle; path: string },
-  hardened: FileHandle,
+  hardened: JoinedFiles,
   options: { signal?: AbortSignal | undefined; tick?: Tick },
 ): AsyncGenerator<Buffer> {
   let piece = 0; // offset of the next one
@@ -17,11 +18,11 @@ export async function* restored(
     for (let at = 0; at < part.bytes; at += pieceBytes) {
       throwIfAborted(options.signal);
       const bytes = Math.min(pieceBytes, part.bytes - at);
-      if (part.kind === 'copy') yield await readAt(hardened, part.from + at, bytes);
+      if (part.kind === 'copy') yield await hardened.read(part.from + at, bytes);
       else {
         const unpacked = await unpack(await readAt(undo.file, piece, part.packed), part.bytes, undo.path);
         piece += part.packed;
-        if (part.kind === 'xor') exclusiveOr(unpacked, await readAt(hardened, part.from, bytes));
+        if (part.kind === 'xor') exclusiveOr(unpacked, await hardened.read(part.from, bytes));
         yield unpacked;
       }
       done += bytes;

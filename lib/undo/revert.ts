@@ -1,17 +1,19 @@
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 
 import { RosiError, toRosiError } from '../errors';
 import { inspect } from '../inspect';
+import { checkCopy, modelFiles } from '../model-files';
 import { native } from '../native';
 import { ticker, type CallOptions } from '../stage';
+import { CutOutput } from './cut-output';
+import { JoinedFiles } from './joined-files';
 import { restored } from './restore';
-import { openToRead, readIndex } from './undo-file';
-import { WholeOutput } from './whole-output';
+import { readIndex } from './undo-file';
 
 export interface RevertOptions extends CallOptions {
   /** Default: the hardened file's name and `.undo`. */
   undo?: string | undefined;
-  /** Path of the restored file. */
+  /** Path of the restored file; the files of a split model are named after it, as those of `applyUpdate`. */
   output: string;
   /** Whether an existing output may be replaced. Default false. */
   overwrite?: boolean | undefined;
@@ -19,35 +21,41 @@ export interface RevertOptions extends CallOptions {
 
 /**
  * Writes the file that a hardened one was made from, byte for byte, with the undo file that was written beside it. Both
- * are only read. The output is whole or absent: it takes its name once its SHA-256 is the source's.
+ * are only read. The output is whole or absent: it takes its name once its SHA-256 is the source's. Of a split model,
+ * named by its first file, all files come back.
  *
- * @returns The source's SHA-256 and size.
+ * @returns The source's SHA-256 and size, and where it is: of a split model, its first file.
  * @throws RosiError `UNDO_INVALID` when the undo file is damaged, belongs to another file, or does not give the source
  *   back; `RECORD_MISSING` when `hardened` was not written by rosi; `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`,
  *   `GGUF_INVALID`, `ABORTED`.
  */
-export async function revert(hardened: string, options: RevertOptions): Promise<{ sha256: string; bytes: number }> {
-  const { output: path, overwrite = false, signal } = options;
+export async function revert(
+  hardened: string,
+  options: RevertOptions,
+): Promise<{ sha256: string; bytes: number; output: string }> {
+  const { overwrite = false, signal } = options;
   const undoPath = options.undo ?? undoOf(hardened);
-  for (const input of [hardened, undoPath]) native.checkOutput(input, path, overwrite);
-  const files: FileHandle[] = [];
-  let output: WholeOutput | undefined;
+  const outputs = checkCopy(hardened, options.output, overwrite);
+  for (const path of outputs) native.checkOutput(undoPath, path, overwrite);
+  let undo: FileHandle | undefined;
+  let from: JoinedFiles | undefined;
+  let output: CutOutput | undefined;
   try {
     const { metadata, fileBytes } = await inspect(hardened);
     if (metadata['rosi.checksum'] === undefined)
       throw new RosiError('RECORD_MISSING', `${hardened} was not written by rosi`, { path: hardened });
-    const undo = await openToRead(undoPath);
-    files.push(undo);
+    undo = await open(undoPath, 'r');
     const index = await readIndex(undo, undoPath);
-    if (index.hardened.checksum !== metadata['rosi.checksum'] || index.hardened.bytes !== fileBytes) {
+    const sizes = index.source.files ?? [index.source.bytes];
+    const { checksum, bytes: hardenedBytes } = index.hardened;
+    if (checksum !== metadata['rosi.checksum'] || hardenedBytes !== fileBytes || sizes.length !== outputs.length) {
       throw new RosiError('UNDO_INVALID', `${undoPath} was written for another file than ${hardened}`, {
         undo: undoPath,
         hardened,
       });
     }
-    const from = await openToRead(hardened);
-    files.push(from);
-    output = await WholeOutput.create(path);
+    from = await JoinedFiles.open(modelFiles(hardened));
+    output = await CutOutput.create(outputs, sizes);
     const tick = ticker(options, 'revert', index.source.bytes, 'bytes');
     for await (const bytes of restored(index, { file: undo, path: undoPath }, from, { signal, tick }))
       await output.write(bytes);
@@ -60,12 +68,13 @@ export async function revert(hardened: string, options: RevertOptions): Promise<
       );
     }
     await output.publish(overwrite);
-    return { sha256, bytes };
+    return { sha256, bytes, output: outputs[0]! };
   } catch (error) {
     throw toRosiError(error);
   } finally {
     await output?.discard();
-    for (const file of files) await file.close();
+    await from?.close();
+    await undo?.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { deflateRaw as deflateRawCallback, inflateRaw as inflateRawCallback } from 'node:zlib';
 
@@ -14,7 +14,7 @@ const mostIndexBytes = 64 * 2 ** 20; // of a model with a hundred thousand tenso
 /** Most bytes of the source that one packed piece holds. */
 export const pieceBytes = 4 * 2 ** 20;
 
-/** How a run of the source's bytes comes back. */
+/** How a run of the source's bytes comes back. Places are those in the files of a split model, one after the other. */
 export type UndoPart =
   /** They are in the hardened file from `from` on. */
   | { kind: 'copy'; bytes: number; from: number }
@@ -24,7 +24,8 @@ export type UndoPart =
   | { kind: 'raw'; bytes: number; packed: number };
 
 export interface UndoIndex {
-  source: { sha256: string; bytes: number };
+  /** Of a split model: of its files, one after the other; `files` are their sizes. */
+  source: { sha256: string; bytes: number; files?: number[] };
   /** `checksum`: its `rosi.checksum`, by which it is recognised. */
   hardened: { bytes: number; checksum: string };
   /** In the source's order. */
@@ -76,16 +77,13 @@ export async function readAt(file: FileHandle, from: number, bytes: number): Pro
   return buffer;
 }
 
-export function openToRead(path: string): Promise<FileHandle> {
-  return open(path, 'r');
-}
-
 function check(index: UndoIndex, packedBytes: number, path: string): void {
   const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   const { source, hardened, parts } = index ?? {};
   const head =
     typeof source?.sha256 === 'string' &&
     count(source.bytes) &&
+    (source.files === undefined || (Array.isArray(source.files) && source.files.every(count))) &&
     typeof hardened?.checksum === 'string' &&
     count(hardened.bytes) &&
     Array.isArray(parts);
@@ -101,7 +99,9 @@ function check(index: UndoIndex, packedBytes: number, path: string): void {
     bytes += part.bytes;
     if (part.kind !== 'copy') packed += part.packed;
   }
-  if (bytes !== source.bytes || packed !== packedBytes) throw damaged(path, 'its parts do not add up');
+  const inFiles = source.files?.reduce((sum, size) => sum + size, 0) ?? bytes;
+  if (bytes !== source.bytes || inFiles !== bytes || packed !== packedBytes)
+    throw damaged(path, 'its parts do not add up');
 }
 
 export function damaged(path: string, why: string): RosiError {

@@ -1,13 +1,14 @@
-import { createHash, randomBytes, type Hash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { RosiError } from '../errors';
 
-/** A file written from its beginning to its end, under a temporary name until it is published; hashed on the way. */
+/** A file written from its beginning to its end, under a temporary name until it is published. */
 export class WholeOutput {
-  private readonly hash: Hash = createHash('sha256');
   private written = 0;
+  private replaced = false;
 
   private constructor(
     readonly path: string,
@@ -25,7 +26,6 @@ export class WholeOutput {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.hash.update(bytes);
     for (let at = 0; at < bytes.length;)
       at += (await this.file.write(bytes, at, bytes.length - at, this.written + at)).bytesWritten;
     this.written += bytes.length;
@@ -36,16 +36,18 @@ export class WholeOutput {
     return open(this.partial, 'r');
   }
 
-  /** SHA-256 of all that was written; nothing can be written afterwards. */
-  digest(): string {
-    return this.hash.digest('hex');
-  }
-
-  /** Gives it its name, in one step. @throws RosiError `OUTPUT_EXISTS` */
-  async publish(overwrite: boolean): Promise<void> {
+  /** Waits until the disk has it; nothing can be written afterwards. */
+  async finish(): Promise<void> {
     await this.file.sync();
     await this.file.close();
-    if (overwrite) return rename(this.partial, this.path);
+  }
+
+  /** Gives it its name, in one step, when it is finished. @throws RosiError `OUTPUT_EXISTS` */
+  async publish(overwrite: boolean): Promise<void> {
+    if (overwrite) {
+      this.replaced = existsSync(this.path);
+      return rename(this.partial, this.path);
+    }
     try {
       await link(this.partial, this.path);
     } catch (error) {
@@ -55,6 +57,12 @@ export class WholeOutput {
       });
     }
     await rm(this.partial);
+  }
+
+  /** Removes what was published, unless it has replaced another file. Whether it is gone. */
+  async withdraw(): Promise<boolean> {
+    if (!this.replaced) await rm(this.path, { force: true });
+    return !this.replaced;
   }
 
   /** Removes it unless it is published. Any number of calls. */

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 
 import { RosiError, throwIfAborted, toRosiError } from '../errors';
 import { inspect } from '../inspect';
+import { modelFiles } from '../model-files';
 import type { Inspection } from '../native';
 import { ticker, type CallOptions } from '../stage';
+import { JoinedFiles } from './joined-files';
 import { exclusiveOr, restored } from './restore';
-import { damaged, encodeIndex, openToRead, pack, pieceBytes, readAt, readIndex, type UndoIndex, type UndoPart } from './undo-file'; // prettier-ignore
+import { damaged, encodeIndex, pack, pieceBytes, readIndex, type UndoIndex, type UndoPart } from './undo-file';
 import { WholeOutput } from './whole-output';
 
 export interface UndoOptions extends CallOptions {
@@ -18,7 +19,8 @@ export interface UndoOptions extends CallOptions {
 
 /**
  * Writes what {@link revert} needs to turn a hardened file back into its source, byte for byte: the difference of the
- * changed tensors, packed, and where the rest is found. It is read back and tried before it takes its name.
+ * changed tensors, packed, and where the rest is found. It is read back and tried before it takes its name. Split models
+ * are named by their first files.
  *
  * Memory: the headers of both files and a few MiB. @returns Its size in bytes.
  * @throws RosiError `RECORD_MISSING` when `hardened` was not written by rosi, `OUTPUT_EXISTS`, `GGUF_INVALID`,
@@ -30,25 +32,28 @@ export async function writeUndo(
   path: string,
   options: UndoOptions = {},
 ): Promise<number> {
-  const files: FileHandle[] = [];
+  const files: JoinedFiles[] = [];
   let output: WholeOutput | undefined;
   try {
     const [before, after] = [await inspect(source), await inspect(hardened)];
     const checksum = after.metadata['rosi.checksum'];
     if (typeof checksum !== 'string')
       throw new RosiError('RECORD_MISSING', `${hardened} was not written by rosi`, { path: hardened });
-    const [from, to] = [await openToRead(source), await openToRead(hardened)];
-    files.push(from, to);
+    const from = await JoinedFiles.open(modelFiles(source));
+    files.push(from);
+    const to = await JoinedFiles.open(modelFiles(hardened));
+    files.push(to);
     output = await WholeOutput.create(path);
-    const sha256 = options.sourceSha256 ?? (await hashOf(from, before.fileBytes));
+    const sha256 = options.sourceSha256 ?? (await hashOf(from));
     const parts = await writeParts(output, { from, before }, { to, after }, options);
     const index: UndoIndex = {
-      source: { sha256, bytes: before.fileBytes },
+      source: { sha256, bytes: before.fileBytes, ...(before.parts && { files: before.parts.map(sizeOf) }) },
       hardened: { bytes: after.fileBytes, checksum },
       parts,
     };
     await output.write(encodeIndex(index));
     const { bytes } = output;
+    await output.finish();
     await tryOut(output, to, options);
     await output.publish(options.overwrite ?? false);
     return bytes;
@@ -61,12 +66,12 @@ export async function writeUndo(
 }
 
 interface Source {
-  from: FileHandle;
+  from: JoinedFiles;
   before: Inspection;
 }
 
 interface Hardened {
-  to: FileHandle;
+  to: JoinedFiles;
   after: Inspection;
 }
 
@@ -87,8 +92,8 @@ async function writeParts(
     for (let done = 0; done < bytes; done += pieceBytes) {
       throwIfAborted(options.signal);
       const size = Math.min(pieceBytes, bytes - done);
-      const piece = await readAt(from, start + done, size);
-      if (at !== null) exclusiveOr(piece, await readAt(to, at + done, size));
+      const piece = await from.read(start + done, size);
+      if (at !== null) exclusiveOr(piece, await to.read(at + done, size));
       if (at !== null && piece.every((byte) => byte === 0)) {
         copy(size, at + done);
       } else {
@@ -100,26 +105,59 @@ async function writeParts(
       tick((start + done) / before.fileBytes);
     }
   };
-  const { prefix, suffix } = await commonEnds(from, before.dataOffset, to, after.dataOffset);
-  copy(prefix, 0);
-  await write(prefix, before.dataOffset - prefix - suffix, null);
-  copy(suffix, after.dataOffset - suffix);
   const changed = new Set(changedTensors(after));
-  const targets = new Map(after.tensors.map((tensor) => [tensor.name, tensor]));
-  let end = before.dataOffset;
-  for (const tensor of [...before.tensors].sort((a, b) => a.offset - b.offset)) {
-    const start = tensor.offset;
-    await write(end, start - end, null); // padding
-    const target = targets.get(tensor.name);
-    const at = target === undefined || target.bytes !== tensor.bytes ? null : target.offset;
-    if (at !== null && !changed.has(tensor.name)) copy(tensor.bytes, at);
-    else await write(start, tensor.bytes, at);
-    end = start + tensor.bytes;
+  const [sources, targets] = [placesOf(before), placesOf(after)];
+  const found = new Map(targets.flatMap(({ tensors }) => tensors.map((tensor) => [tensor.name, tensor])));
+  for (const [i, source] of sources.entries()) {
+    const [head, target] = [source.data - source.begin, targets[i]];
+    const targetHead = target === undefined ? 0 : target.data - target.begin;
+    const ends = await commonEnds([from, source.begin, head], [to, target?.begin ?? 0, targetHead]);
+    copy(ends.prefix, target?.begin ?? 0);
+    await write(source.begin + ends.prefix, head - ends.prefix - ends.suffix, null);
+    copy(ends.suffix, (target?.data ?? 0) - ends.suffix);
+    let end = source.data;
+    for (const { name, place, bytes } of source.tensors) {
+      await write(end, place - end, null); // padding
+      const tensor = found.get(name);
+      const at = tensor === undefined || tensor.bytes !== bytes ? null : tensor.place;
+      if (at !== null && !changed.has(name)) copy(bytes, at);
+      else await write(place, bytes, at);
+      end = place + bytes;
+    }
+    await write(end, source.end - end, null);
   }
-  await write(end, before.fileBytes - end, null);
   tick(1);
   return parts;
 }
+
+interface FilePlaces {
+  begin: number;
+  /** Where the header ends; a file without tensors may end before its data would begin. */
+  data: number;
+  end: number;
+  /** In the order of their places. */
+  tensors: { name: string; place: number; bytes: number }[];
+}
+
+/** Where things are when the files of a model are read as one. */
+function placesOf({ parts, fileBytes, dataOffset, tensors }: Inspection): FilePlaces[] {
+  let begin = 0;
+  return (parts ?? [{ fileBytes, dataOffset }]).map((file, i) => {
+    const at = begin;
+    begin += file.fileBytes;
+    const own = tensors.filter(({ part = 0 }) => part === i);
+    return {
+      begin: at,
+      data: at + Math.min(file.dataOffset, file.fileBytes),
+      end: begin,
+      tensors: own
+        .map(({ name, offset, bytes }) => ({ name, place: at + offset, bytes }))
+        .sort((a, b) => a.place - b.place),
+    };
+  });
+}
+
+const sizeOf = (file: { fileBytes: number }): number => file.fileBytes;
 
 /** What the hardened file's own record says was changed. */
 function changedTensors({ metadata }: Inspection): string[] {
@@ -127,9 +165,11 @@ function changedTensors({ metadata }: Inspection): string[] {
   return record.map(({ name }) => name);
 }
 
+type Head = [file: JoinedFiles, begin: number, bytes: number];
+
 /** Headers differ in the keys that rosi adds, and in the tensors' places when some were promoted. */
-async function commonEnds(a: FileHandle, aBytes: number, b: FileHandle, bBytes: number) {
-  const [x, y] = [await readAt(a, 0, aBytes), await readAt(b, 0, bBytes)];
+async function commonEnds([a, aBegin, aBytes]: Head, [b, bBegin, bBytes]: Head) {
+  const [x, y] = [await a.read(aBegin, aBytes), await b.read(bBegin, bBytes)];
   const shorter = Math.min(aBytes, bBytes);
   let prefix = 0;
   while (prefix < shorter && x[prefix] === y[prefix]) ++prefix;
@@ -138,13 +178,14 @@ async function commonEnds(a: FileHandle, aBytes: number, b: FileHandle, bBytes: 
   return { prefix, suffix };
 }
 
-async function hashOf(file: FileHandle, bytes: number): Promise<string> {
+async function hashOf(file: JoinedFiles): Promise<string> {
   const hash = createHash('sha256');
-  for (let at = 0; at < bytes; at += pieceBytes) hash.update(await readAt(file, at, Math.min(pieceBytes, bytes - at)));
+  for (let at = 0; at < file.bytes; at += pieceBytes)
+    hash.update(await file.read(at, Math.min(pieceBytes, file.bytes - at)));
   return hash.digest('hex');
 }
 
-async function tryOut(output: WholeOutput, hardened: FileHandle, { signal }: CallOptions): Promise<void> {
+async function tryOut(output: WholeOutput, hardened: JoinedFiles, { signal }: CallOptions): Promise<void> {
   const file = await output.reader();
   try {
     const index = await readIndex(file, output.path);

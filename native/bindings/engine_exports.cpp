@@ -9,6 +9,7 @@
 #include "engine/quantize.h"
 #include "gguf/file.h"
 #include "gguf/hyperparameters.h"
+#include "gguf/model.h"
 
 namespace rosi::bindings {
 namespace {
@@ -46,10 +47,12 @@ class OpenWorker final : public EngineWorker {
     // ggml aborts the process on what it finds too late: check first.
     engine::Session::Shapes shapes;
     {
-      const gguf::File file = gguf::File::open(core::from_utf8(path_));
-      gguf::check_hyperparameters(file);
-      for (const gguf::Tensor& tensor : file.tensors())
-        shapes[tensor.name] = {tensor.shape[0], tensor.shape[1], tensor.shape[2]};
+      const gguf::Model model = gguf::Model::open(core::from_utf8(path_));
+      gguf::check_hyperparameters(model.first());
+      for (const gguf::File& file : model.parts()) {
+        for (const gguf::Tensor& tensor : file.tensors())
+          shapes[tensor.name] = {tensor.shape[0], tensor.shape[1], tensor.shape[2]};
+      }
     }
     session_ = engine::Session::open(path_, threads_, std::move(shapes), progress());
   }

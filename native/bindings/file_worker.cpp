@@ -4,7 +4,7 @@
 #include "bindings/args.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
-#include "gguf/writer.h"
+#include "gguf/draft.h"
 
 namespace rosi::bindings {
 namespace {

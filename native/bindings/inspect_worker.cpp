@@ -5,7 +5,7 @@
 #include "bindings/promise_worker.h"
 #include "bindings/tensor_reads.h"
 #include "core/file_io.h"
-#include "gguf/file.h"
+#include "gguf/model.h"
 #include "kernels/rank_one.h"
 
 namespace rosi::bindings {
@@ -88,7 +88,7 @@ Napi::Value entry_to_js(Napi::Env env, const gguf::Entry& entry) {
   return number_to_js(env, entry.type, entry.value);
 }
 
-Napi::Value tensor_to_js(Napi::Env env, const gguf::Tensor& tensor) {
+Napi::Object tensor_to_js(Napi::Env env, const gguf::Tensor& tensor) {
   Napi::Object js = Napi::Object::New(env);
   js.Set("name", tensor.name);
   js.Set("type", gguf::find_type(tensor.type)->name);
@@ -101,37 +101,55 @@ Napi::Value tensor_to_js(Napi::Env env, const gguf::Tensor& tensor) {
   return js;
 }
 
+Napi::Object part_to_js(Napi::Env env, const gguf::File& file) {
+  Napi::Object js = Napi::Object::New(env);
+  js.Set("path", core::to_utf8(file.input().path()));
+  js.Set("fileBytes", double(file.bytes().size()));
+  js.Set("dataOffset", double(file.data_offset()));
+  return js;
+}
+
 class InspectWorker final : public PromiseWorker {
  public:
   explicit InspectWorker(const Napi::CallbackInfo& info)
       : PromiseWorker(info.Env(), info[1]), path_(core::from_utf8(info[0].As<Napi::String>())) {}
 
  private:
-  void run() override { file_ = std::make_unique<gguf::File>(gguf::File::open(path_)); }
+  void run() override { model_ = std::make_unique<gguf::Model>(gguf::Model::open(path_)); }
 
   Napi::Value result() override {
+    const gguf::File& first = model_->first();
     Napi::Object js = Napi::Object::New(Env());
-    js.Set("version", double(file_->version()));
-    js.Set("alignment", double(file_->alignment()));
-    js.Set("fileBytes", double(file_->bytes().size()));
-    js.Set("dataOffset", double(file_->data_offset()));
+    js.Set("version", double(first.version()));
+    js.Set("alignment", double(first.alignment()));
+    js.Set("fileBytes", double(model_->bytes()));
+    js.Set("dataOffset", double(first.data_offset()));
     Napi::Object metadata = Napi::Object::New(Env());
-    for (const gguf::Entry& entry : file_->metadata()) {
+    for (const gguf::Entry& entry : first.metadata()) {
       // Defined, not assigned: a file may name a key "__proto__".
       metadata.DefineProperty(Napi::PropertyDescriptor::Value(Napi::String::New(Env(), entry.key),
                                                               entry_to_js(Env(), entry), napi_default_jsproperty));
     }
     js.Set("metadata", metadata);
-    Napi::Array tensors = Napi::Array::New(Env(), file_->tensors().size());
-    std::uint32_t n = 0;
-    for (const gguf::Tensor& tensor : file_->tensors()) tensors[n++] = tensor_to_js(Env(), tensor);
+    const bool split = model_->parts().size() > 1;
+    Napi::Array tensors = Napi::Array::New(Env()), parts = Napi::Array::New(Env());
+    std::uint32_t n = 0, n_parts = 0;
+    for (const gguf::File& file : model_->parts()) {
+      for (const gguf::Tensor& tensor : file.tensors()) {
+        Napi::Object item = tensor_to_js(Env(), tensor);
+        if (split) item.Set("part", double(n_parts));
+        tensors[n++] = item;
+      }
+      parts[n_parts++] = part_to_js(Env(), file);
+    }
     js.Set("tensors", tensors);
-    file_.reset();  // the mapping ends with the call, not with the garbage collector
+    if (split) js.Set("parts", parts);
+    model_.reset();  // the mappings end with the call, not with the garbage collector
     return js;
   }
 
   const std::filesystem::path path_;
-  std::unique_ptr<gguf::File> file_;
+  std::unique_ptr<gguf::Model> model_;
 };
 
 }  // namespace

@@ -5,16 +5,16 @@
 #include "bindings/args.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
-#include "gguf/file.h"
+#include "gguf/model.h"
 #include "kernels/rank_one.h"
 
 namespace rosi::bindings {
 namespace {
 
-const gguf::Tensor& find(const gguf::File& file, const std::string& name) {
-  const gguf::Tensor* tensor = file.find(name);
+const gguf::Tensor& find(const gguf::Model& model, const std::string& name) {
+  const gguf::Tensor* tensor = model.find(name).tensor;
   if (tensor != nullptr) return *tensor;
-  const std::string path = core::to_utf8(file.input().path());
+  const std::string path = core::to_utf8(model.path());
   throw core::Error(core::ErrorCode::option_invalid, path + " has no tensor named " + name,
                     {{"tensor", name}, {"path", path}});
 }
@@ -28,10 +28,10 @@ class MeanRowsWorker final : public PromiseWorker {
 
  private:
   void run() override {
-    const gguf::File file = gguf::File::open(path_);
+    const gguf::Model model = gguf::Model::open(path_);
     const core::Progress tick = progress();
     for (const std::string& name : names_) {
-      const gguf::Tensor& tensor = find_matrix(file, name);
+      const gguf::Tensor& tensor = find_matrix(model, name);
       const auto n_in = static_cast<std::size_t>(tensor.shape[0]);
       const auto n_experts = static_cast<std::size_t>(tensor.n_dims == 3 ? tensor.shape[2] : 1);
       const std::size_t bytes = tensor.bytes.size() / n_experts;
@@ -43,8 +43,8 @@ class MeanRowsWorker final : public PromiseWorker {
     }
   }
 
-  static const gguf::Tensor& find_matrix(const gguf::File& file, const std::string& name) {
-    const gguf::Tensor& tensor = find(file, name);
+  static const gguf::Tensor& find_matrix(const gguf::Model& model, const std::string& name) {
+    const gguf::Tensor& tensor = find(model, name);
     if ((tensor.n_dims == 2 || tensor.n_dims == 3) && kernels::supports_rank_one(tensor.type)) return tensor;
     const char* type = gguf::find_type(tensor.type)->name;
     throw core::Error(core::ErrorCode::tensor_unsupported,
@@ -74,9 +74,9 @@ class ReadVectorsWorker final : public PromiseWorker {
 
  private:
   void run() override {
-    const gguf::File file = gguf::File::open(path_);
+    const gguf::Model model = gguf::Model::open(path_);
     for (const std::string& name : names_) {
-      const gguf::Tensor& tensor = find(file, name);
+      const gguf::Tensor& tensor = find(model, name);
       if (tensor.n_dims != 1 || !kernels::supports_rank_one(tensor.type)) {
         throw core::Error(core::ErrorCode::tensor_unsupported, name + " is no vector of a type that can be read",
                           {{"tensor", name}, {"type", gguf::find_type(tensor.type)->name}});

@@ -4,8 +4,9 @@
 #include "bindings/kernel_values.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
+#include "gguf/draft.h"
+#include "gguf/split_name.h"
 #include "gguf/types.h"
-#include "gguf/writer.h"
 #include "update.h"
 
 namespace rosi::bindings {
@@ -85,6 +86,7 @@ class UpdateWorker final : public PromiseWorker {
     if (!plan_.trial) {
       js.Set("sourceSha256", result_.source_sha256);
       js.Set("checksum", result_.checksum);
+      js.Set("output", core::to_utf8(result_.output));
     }
     js.Set("sourceBytes", double(result_.source_bytes));
     js.Set("outputBytes", double(result_.output_bytes));
@@ -119,6 +121,15 @@ Napi::Value check_output(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// outputPaths(model, output): the files of `output`, split as `model` is; of a model itself, its own.
+Napi::Value output_paths(const Napi::CallbackInfo& info) {
+  const std::vector<std::filesystem::path> paths =
+      gguf::output_paths(core::from_utf8(info[0].As<Napi::String>()), core::from_utf8(info[1].As<Napi::String>()));
+  Napi::Array js = Napi::Array::New(info.Env(), paths.size());
+  for (std::uint32_t i = 0; i < paths.size(); ++i) js[i] = Napi::String::New(info.Env(), core::to_utf8(paths[i]));
+  return js;
+}
+
 /// publish(draft, overwrite): gives it the output's name. What fails can be tried again.
 Napi::Value publish(const Napi::CallbackInfo& info) {
   std::optional<gguf::Draft>& draft = to_draft(info[0]);
@@ -142,6 +153,7 @@ Napi::Value discard(const Napi::CallbackInfo& info) {
 ///   → { done: Promise<UpdateTrial>, cancel(): void }.
 void register_update(Napi::Env env, Napi::Object exports) {
   exports.Set("checkOutput", Napi::Function::New(env, checked<check_output>));
+  exports.Set("outputPaths", Napi::Function::New(env, checked<output_paths>));
   exports.Set("discard", Napi::Function::New(env, discard));
   exports.Set("publish", Napi::Function::New(env, checked<publish>));
   exports.Set("update", Napi::Function::New(env, start<UpdateWorker>));

@@ -1,4 +1,5 @@
 // verify and sha256: what is checked about files.
+#include "bindings/args.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "core/sha256.h"
@@ -50,6 +51,7 @@ class VerifyWorker final : public PromiseWorker {
     js.Set("where", difference.where);
     js.Set("firstOffset", double(difference.first_offset));
     js.Set("bytes", double(difference.bytes));
+    if (difference.part > 0) js.Set("part", double(difference.part));
     return js;
   }
 
@@ -60,28 +62,36 @@ class VerifyWorker final : public PromiseWorker {
 
 class Sha256Worker final : public PromiseWorker {
  public:
-  explicit Sha256Worker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]), path_(to_path(info[0])) {}
+  explicit Sha256Worker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]) {
+    for (const std::string& path : to_strings(info[0])) paths_.push_back(core::from_utf8(path));
+  }
 
  private:
   void run() override {
-    const core::InputFile file = core::InputFile::open(path_);
+    std::vector<core::InputFile> files;
+    std::vector<const core::InputFile*> pointers;
+    double done = 0, total = 0;
+    for (const auto& path : paths_) files.push_back(core::InputFile::open(path));
+    for (const core::InputFile& file : files) {
+      pointers.push_back(&file);
+      total += double(file.size());
+    }
     const core::Progress tick = progress();
-    double done = 0;
-    digest_ = core::sha256(file, [&](std::uint64_t bytes) {
+    digest_ = core::sha256(pointers, [&](std::uint64_t bytes) {
       done += double(bytes);
-      core::report(tick, done / double(file.size()));
+      core::report(tick, done / total);
     });
   }
   Napi::Value result() override { return Napi::String::New(Env(), digest_); }
 
-  const std::filesystem::path path_;
+  std::vector<std::filesystem::path> paths_;
   std::string digest_;
 };
 
 }  // namespace
 
 /// verify({source?, output}, onProgress) → { done: Promise<VerifyResult>, cancel(): void };
-/// sha256(path, onProgress) → { done: Promise<string>, cancel(): void }.
+/// sha256(paths, onProgress) → { done: Promise<string>, cancel(): void }: of the files one after the other.
 void register_verify(Napi::Env env, Napi::Object exports) {
   exports.Set("verify", Napi::Function::New(env, start<VerifyWorker>));
   exports.Set("sha256", Napi::Function::New(env, start<Sha256Worker>));

@@ -8,6 +8,7 @@
 #include "engine/push_reach.h"
 #include "engine/writers_check.h"
 #include "gguf/hyperparameters.h"
+#include "gguf/model.h"
 
 namespace rosi::bindings {
 namespace {
@@ -121,7 +122,7 @@ class FindInFileWorker final : public PromiseWorker {
  private:
   void run() override {
     // ggml aborts the process on what it finds too late: check first.
-    gguf::check_hyperparameters(gguf::File::open(core::from_utf8(path_)));
+    gguf::check_hyperparameters(gguf::Model::open(core::from_utf8(path_)).first());
     report_ = engine::find_writers_in_file(path_);
   }
   Napi::Value result() override { return to_js(Env(), report_); }

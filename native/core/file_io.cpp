@@ -64,16 +64,27 @@ void require_no_zero_byte(const std::filesystem::path& path) {
   throw Error(ErrorCode::option_invalid, "a path can't have a zero byte in it", {{"path", to_utf8(path)}});
 }
 
-std::filesystem::path partial_path_for(const std::filesystem::path& path, long process) {
+std::string PartialNames::make_mark() {
   std::random_device random;
-  std::string suffix = std::string(partial_mark) + std::to_string(process) + "-";
-  for (std::size_t i = 0; i < n_random; ++i) suffix += hex_digits[random() % hex_digits.size()];
-  std::filesystem::path partial = path;
-  partial += suffix;
+  std::string mark = std::string(partial_mark) + std::to_string(process_id()) + "-";
+  for (std::size_t i = 0; i < n_random; ++i) mark += hex_digits[random() % hex_digits.size()];
+  return mark;
+}
+
+std::filesystem::path partial_path_for(const std::filesystem::path& path, const PartialNames& names) {
+  const std::string mark = names.mark.empty() ? PartialNames::make_mark() : names.mark;
+  std::filesystem::path::string_type name = path.native();
+  name.resize(name.size() - std::filesystem::path(names.ending).native().size());
+  std::filesystem::path partial = name;
+  partial += mark;
+  partial += names.ending;
   return partial;
 }
 
-bool is_partial_name(std::string_view name, std::string_view output) {
+bool is_partial_name(std::string_view name, std::string_view output, std::string_view ending) {
+  output.remove_suffix(ending.size());
+  if (!name.ends_with(ending)) return false;
+  name.remove_suffix(ending.size());
   if (!name.starts_with(output) || !name.substr(output.size()).starts_with(partial_mark)) return false;
   const std::string_view rest = name.substr(output.size() + partial_mark.size());
   const std::size_t dash = rest.find('-');

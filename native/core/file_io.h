@@ -45,13 +45,22 @@ class InputFile {
   std::unique_ptr<State> state_;
 };
 
+/// The temporary names of files that are one output together, and are looked for by name before they are published.
+struct PartialNames {
+  /// A mark for all of them.
+  static std::string make_mark();
+  std::string mark;    // stands in for a file's own when empty
+  std::string ending;  // of the final name; comes after the mark
+};
+
 /// A new file under a temporary name beside its final one. It appears under the final name on publish(); before that it
 /// leaves with this object. What a killed process has left, the next output of the same name removes.
 class OutputFile {
  public:
   /// Creates `<path>.partial-<process>-<random>`, locks it as the sign that its owner lives, and reserves `bytes` where
-  /// the file system can, so that a full disk is found at once. Throws Error{file_failed}.
-  OutputFile(const std::filesystem::path& path, std::uint64_t bytes);
+  /// the file system can, so that a full disk is found at once. `names.ending` keeps its place at the end. Throws
+  /// Error{file_failed}.
+  OutputFile(const std::filesystem::path& path, std::uint64_t bytes, const PartialNames& names = {});
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -64,8 +73,12 @@ class OutputFile {
   /// Waits until the disk has it.
   void sync();
   /// Gives it its final name in one step and syncs the folder. Without `overwrite` an existing file is never replaced,
-  /// even when it appeared a moment ago: Error{output_exists}. After a failure it can be tried again.
+  /// even when it appeared a moment ago: Error{output_exists}. After a failure it can be tried again; after success
+  /// nothing happens.
   void publish(bool overwrite);
+  /// Gives it back its temporary name, unless publishing it has replaced another file, which is gone. Returns whether
+  /// it has that name.
+  bool withdraw() noexcept;
   const std::filesystem::path& partial_path() const noexcept;
 
  private:

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/file_io.h"
 
 // POSIX calls where they exist; elsewhere, or to test the fallback, the C++ library alone.
 #if !defined(ROSI_PORTABLE_FILES) && (defined(__unix__) || defined(__APPLE__))
@@ -25,8 +26,9 @@ Error changed_error(const std::filesystem::path& path);
 Error exists_error(const std::filesystem::path& path);
 /// A path as JavaScript can hold and no system can: it would end at the zero byte and lead to another file.
 void require_no_zero_byte(const std::filesystem::path& path);
-std::filesystem::path partial_path_for(const std::filesystem::path& path, long process);
-/// Whether `name`, without a folder, is one that partial_path_for() gives for an output of that name.
-bool is_partial_name(std::string_view name, std::string_view output);
+long process_id();
+std::filesystem::path partial_path_for(const std::filesystem::path& path, const PartialNames& names);
+/// Whether `name`, without a folder, is one that partial_path_for() gives for an output of that name and ending.
+bool is_partial_name(std::string_view name, std::string_view output, std::string_view ending);
 
 }  // namespace rosi::core

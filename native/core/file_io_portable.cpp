@@ -22,6 +22,14 @@ int last_error() { return errno != 0 ? errno : EIO; }
 
 }  // namespace
 
+long process_id() {
+#if defined(_WIN32)
+  return _getpid();
+#else
+  return ::getpid();
+#endif
+}
+
 struct InputFile::State {
   std::filesystem::path path;
   std::uint64_t size = 0;
@@ -90,6 +98,7 @@ struct OutputFile::State {
   std::mutex mutex;
   bool created = false;
   bool published = false;
+  bool replaced = false;  // another file, by being published
 
   ~State() {
     if (stream.is_open()) stream.close();
@@ -99,15 +108,11 @@ struct OutputFile::State {
   Error failure(int error) const { return file_error("cannot write", path, error, error == ENOSPC ? bytes : 0); }
 };
 
-OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes) : state_(std::make_unique<State>()) {
-#if defined(_WIN32)
-  const long process = _getpid();
-#else
-  const long process = ::getpid();
-#endif
+OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes, const PartialNames& names)
+    : state_(std::make_unique<State>()) {
   require_no_zero_byte(path);
   state_->path = path;
-  state_->partial = partial_path_for(path, process);
+  state_->partial = partial_path_for(path, names);
   state_->bytes = bytes;
   errno = 0;
   // The random name stands in for an exclusive open, which streams have only from C++23 on.
@@ -158,11 +163,23 @@ void OutputFile::sync() {
 }
 
 void OutputFile::publish(bool overwrite) {
+  if (state_->published) return;
   std::error_code error;
-  if (!overwrite && std::filesystem::exists(state_->path, error)) throw exists_error(state_->path);
+  const bool exists = std::filesystem::exists(state_->path, error);
+  if (!overwrite && exists) throw exists_error(state_->path);
   std::filesystem::rename(state_->partial, state_->path, error);
   if (error) throw state_->failure(error.default_error_condition().value());
   state_->published = true;
+  state_->replaced = exists;
+}
+
+bool OutputFile::withdraw() noexcept {
+  if (!state_->published) return true;
+  std::error_code error;
+  if (!state_->replaced) std::filesystem::rename(state_->path, state_->partial, error);
+  if (state_->replaced || error) return false;
+  state_->published = false;
+  return true;
 }
 
 }  // namespace rosi::core

@@ -48,12 +48,12 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 /// Partial files of this output whose owner has died: the system has taken their lock away with it. Without a lock to
 /// be had (NFS may have none) a file is left alone.
-void remove_abandoned(const std::filesystem::path& path) noexcept {
+void remove_abandoned(const std::filesystem::path& path, const std::string& ending) noexcept {
   std::error_code error;
   std::filesystem::directory_iterator entry(folder_of(path), error);
   const std::string output = path.filename().string();
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (!is_partial_name(entry->path().filename().string(), output)) continue;
+    if (!is_partial_name(entry->path().filename().string(), output, ending)) continue;
     const int descriptor = ::open(entry->path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) continue;
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
@@ -62,6 +62,8 @@ void remove_abandoned(const std::filesystem::path& path) noexcept {
 }
 
 }  // namespace
+
+long process_id() { return static_cast<long>(::getpid()); }
 
 struct InputFile::State {
   std::filesystem::path path;
@@ -135,6 +137,7 @@ struct OutputFile::State {
   std::uint64_t bytes = 0;  // planned size, for messages
   int descriptor = -1;
   bool published = false;
+  bool replaced = false;  // another file, by being published
 
   ~State() {
     if (descriptor >= 0 && !published) ::unlink(partial.c_str());
@@ -144,13 +147,14 @@ struct OutputFile::State {
   void rename_new() const;
 };
 
-OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes) : state_(std::make_unique<State>()) {
+OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes, const PartialNames& names)
+    : state_(std::make_unique<State>()) {
   state_->path = path;
   require_no_zero_byte(path);
   state_->bytes = bytes;
-  remove_abandoned(path);
+  remove_abandoned(path, names.ending);
   while (state_->descriptor < 0) {
-    state_->partial = partial_path_for(path, static_cast<long>(::getpid()));
+    state_->partial = partial_path_for(path, names);
     state_->descriptor = ::open(state_->partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (state_->descriptor < 0) throw state_->failure(errno);
     ::flock(state_->descriptor, LOCK_EX);
@@ -238,8 +242,12 @@ void OutputFile::sync() {
 }
 
 void OutputFile::publish(bool overwrite) {
+  if (state_->published) return;
   if (overwrite) {
+    struct stat status = {};
+    const bool exists = ::lstat(state_->path.c_str(), &status) == 0;
     if (::rename(state_->partial.c_str(), state_->path.c_str()) != 0) throw state_->failure(errno);
+    state_->replaced = exists;
   } else {
     state_->rename_new();
   }
@@ -250,6 +258,18 @@ void OutputFile::publish(bool overwrite) {
     ::fsync(descriptor);
     ::close(descriptor);
   }
+}
+
+bool OutputFile::withdraw() noexcept {
+  if (!state_->published) return true;
+  struct stat own = {}, named = {};
+  if (state_->replaced || ::fstat(state_->descriptor, &own) != 0 || ::lstat(state_->path.c_str(), &named) != 0 ||
+      own.st_dev != named.st_dev || own.st_ino != named.st_ino ||
+      ::rename(state_->path.c_str(), state_->partial.c_str()) != 0) {
+    return false;
+  }
+  state_->published = false;
+  return true;
 }
 
 }  // namespace rosi::core

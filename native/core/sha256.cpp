@@ -61,9 +61,19 @@ std::string sha256(std::span<const std::byte> bytes) {
   return hash.finish();
 }
 
-std::string sha256(const InputFile& file, const OnBytes& on_bytes) {
-  const auto read = [&](std::uint64_t offset, std::span<std::byte> target) { file.read(offset, target); };
-  return sha256_with_zeros(file.size(), 0, 0, read, on_bytes);
+std::string sha256(std::span<const InputFile* const> files, const OnBytes& on_bytes) {
+  Sha256 hash;
+  std::vector<std::byte> buffer(piece);
+  for (const InputFile* file : files) {
+    for (std::uint64_t offset = 0; offset < file->size();) {
+      const std::span<std::byte> part(buffer.data(), std::min<std::uint64_t>(file->size() - offset, piece));
+      file->read(offset, part);
+      hash.update(part);
+      offset += part.size();
+      if (on_bytes) on_bytes(part.size());
+    }
+  }
+  return hash.finish();
 }
 
 std::string sha256_with_zeros(std::uint64_t size, std::uint64_t place, std::uint64_t zeros,

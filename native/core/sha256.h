@@ -31,8 +31,9 @@ std::string sha256(std::span<const std::byte> bytes);
 
 /// Called with the bytes done since the last call; throws to stop.
 using OnBytes = std::function<void(std::uint64_t bytes)>;
-/// Hashes a whole file in pieces of 1 MiB. Throws Error{file_failed}, and whatever `on_bytes` throws.
-std::string sha256(const InputFile& file, const OnBytes& on_bytes);
+/// Hashes whole files, as if they were one, in pieces of 1 MiB. Throws Error{file_failed}, and whatever `on_bytes`
+/// throws.
+std::string sha256(std::span<const InputFile* const> files, const OnBytes& on_bytes);
 /// The same with `zeros` digits '0' in place of the bytes at `place`: how a file can hold its own checksum.
 std::string sha256_with_zeros(std::uint64_t size, std::uint64_t place, std::uint64_t zeros,
                               const std::function<void(std::uint64_t offset, std::span<std::byte> target)>& read,

@@ -1,4 +1,4 @@
-// Checks a written file: its own checksum, and byte for byte against the file it was made from.
+// Checks a written model: its own checksums, and byte for byte against the one it was made from.
 #pragma once
 
 #include <cstdint>
@@ -18,25 +18,27 @@ struct TensorCheck {
 };
 
 struct Difference {
-  std::string where;  // a tensor's name, "metadata:" and a key, "header" or "padding"
+  std::string where;  // a tensor's name, "metadata:" and a key, "header", "padding" or, as a whole, "file"
   /// Byte of the output; for something that is missing there, byte of the source.
   std::uint64_t first_offset = 0;
   std::uint64_t bytes = 0;  // that differ, are missing or are too many
+  std::uint64_t part = 0;   // file of a split model, from 1; 0 where there is one file
 };
 
 struct Comparison {
   bool ok = false;                     // all of the below, as far as it was checked
-  bool checksum_ok = false;            // not one byte of the output has changed since it was written
-  std::optional<bool> source_matches;  // the source is the very file that the output was made from; empty without one
+  bool checksum_ok = false;            // not one byte of the output's files has changed since they were written
+  std::optional<bool> source_matches;  // the source is the very one that the output was made from; empty without one
   std::vector<TensorCheck> tensors;    // the planned ones
   std::vector<Difference> unplanned_differences;  // empty without a source
 };
 
 /// Everything but `rosi.*` keys and the tensors that the output names as edited must be equal to the source, and lie
 /// where the types of the edited ones put it (layout.h).
-/// Reads each file twice; memory does not grow with their size.
+/// Of a split model each file is compared with the source's of the same number. Reads each file twice; memory does not
+/// grow with their size.
 /// Throws core::Error{gguf_invalid} when a file can't be parsed, or the output holds no record of this library;
-/// {file_failed}, {model_unsupported}, {aborted}.
+/// {file_failed}, {option_invalid} for another part than the first, {aborted}.
 Comparison compare(const std::optional<std::filesystem::path>& source, const std::filesystem::path& output,
                    const core::Progress& progress);
 

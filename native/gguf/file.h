@@ -1,5 +1,5 @@
-// A GGUF file opened for reading. Parsed and checked once; names are copied, tensor and value bytes stay in the
-// mapping.
+// A GGUF file opened for reading: a model or a part of one (model.h). Parsed and checked once; names are copied, tensor
+// and value bytes stay in the mapping.
 #pragma once
 
 #include <array>
@@ -51,10 +51,9 @@ struct Range {
 class File {
  public:
   /// Maps `path` read-only and checks every number in it: counts, lengths, types, alignment, and that each tensor is
-  /// aligned, inside the file and overlaps no other. Order of tensors and gaps between them are free.
-  /// Throws core::Error{gguf_invalid} saying what was found where, {model_unsupported} for one part of a split model,
-  /// {file_failed} when the system can't read it. Details: path, check (a word for the kind), and tensor or key,
-  /// numbers.
+  /// aligned, inside the file and overlaps no other. Order of tensors and gaps between them are free; a part may have
+  /// none. Throws core::Error{gguf_invalid} saying what was found where, {file_failed} when the system can't read it.
+  /// Details: path, check (a word for the kind), and tensor or key, numbers.
   static File open(const std::filesystem::path& path);
 
   std::uint32_t version() const noexcept { return version_; }      // 2 or 3

@@ -17,6 +17,8 @@ inline constexpr std::uint64_t array_elements = std::uint64_t{1} << 30;
 inline constexpr std::uint64_t metadata_entries = 65536;
 // The largest unmerged mixture-of-experts models have about 5 * 10^4.
 inline constexpr std::uint64_t tensors = std::uint64_t{1} << 20;
+// Files of a split model. Each is open and mapped, the output's too; the largest real ones have about 100.
+inline constexpr std::uint64_t parts = 1024;
 // ggml's limit (GGML_MAX_DIMS).
 inline constexpr std::uint32_t dimensions = 4;
 // The specification wants a multiple of 8, and kernels read 8-byte values in place; 2^20 would already waste 1 MiB a

@@ -39,10 +39,6 @@ core::Error Parser::error(const char* check, const std::string& message, std::ve
 void Parser::parse() {
   parse_header();
   parse_metadata();
-  if (n_tensors_ == 0) {
-    throw error("no_tensors",
-                core::to_utf8(file_.input_.path()) + " has no tensors: it holds a vocabulary or metadata only");
-  }
   parse_tensors();
   place_tensors();
 }
@@ -93,7 +89,6 @@ void Parser::parse_metadata() {
     }
   }
   check_alignment();
-  check_split();
 }
 
 Entry Parser::parse_entry(std::uint64_t index) {
@@ -173,19 +168,6 @@ void Parser::check_alignment() {
                 {{"key", entry->key}, {"alignment", double(alignment)}});
   }
   file_.alignment_ = static_cast<std::uint32_t>(alignment);
-}
-
-void Parser::check_split() const {
-  const Entry* entry = file_.find_entry("split.count");
-  if (entry == nullptr) return;
-  const std::uint64_t count = entry->whole_number().value_or(0);
-  if (count <= 1) return;
-  const std::string path = core::to_utf8(file_.input_.path());
-  throw core::Error(
-      core::ErrorCode::model_unsupported,
-      path + " is one of " + std::to_string(count) +
-          " parts of a split model; merge them first: llama-gguf-split --merge FIRST-PART.gguf MERGED.gguf",
-      {{"path", path}, {"splitCount", double(count)}});
 }
 
 void Parser::parse_tensors() {

@@ -13,7 +13,7 @@ class Parser {
 
  private:
   void parse_header();    // magic, version, counts
-  void parse_metadata();  // pairs, then what follows from them: alignment, split models
+  void parse_metadata();  // pairs, then what follows from them: alignment
   void parse_tensors();   // descriptions
   void place_tensors();   // descriptions → bytes in the file
 
@@ -21,7 +21,6 @@ class Parser {
   void parse_array(Entry& entry, const std::string& what);
   ValueType parse_value_type(const std::string& what);
   void check_alignment();
-  void check_split() const;
   Tensor parse_tensor(std::uint64_t index);
   void parse_shape(Tensor& tensor, const std::string& what);
   void check_overlap() const;

@@ -56,6 +56,18 @@ class RecordParser {
     return tensors;
   }
 
+  std::optional<std::vector<std::string>> parse_digests() {
+    std::vector<std::string> digests;
+    if (!skip("[")) return std::nullopt;
+    while (!rest_.starts_with(']')) {
+      std::string digest;
+      if ((!digests.empty() && !skip(",")) || !string(digest) || !is_digest(digest)) return std::nullopt;
+      digests.push_back(std::move(digest));
+    }
+    if (rest_ != "]") return std::nullopt;
+    return digests;
+  }
+
  private:
   bool skip(std::string_view expected) {
     if (!rest_.starts_with(expected)) return false;
@@ -135,7 +147,16 @@ std::string write_tensor_records(const std::vector<TensorRecord>& tensors) {
   return json + "]";
 }
 
-Record read_record(const File& file) {
+std::string write_part_records(const std::vector<std::string>& digests) {
+  std::string json = "[";
+  for (const std::string& digest : digests) json += (json.size() > 1 ? "," : "") + json_string(digest);
+  return json + "]";
+}
+
+Record read_record(const Model& model) {
+  const File& file = model.first();
+  std::size_t n_tensors = 0;
+  for (const File& part : model.parts()) n_tensors += part.tensors().size();
   if (std::ranges::none_of(std::array{checksum_key, source_key, tensors_key},
                            [&](std::string_view key) { return file.find_entry(key) != nullptr; })) {
     const std::string path = core::to_utf8(file.input().path());
@@ -151,8 +172,13 @@ Record read_record(const File& file) {
   record.checksum_place = static_cast<std::uint64_t>(checksum->value.data() - file.bytes().data());
   record.source_sha256 = own_digest(file, source_key);
   auto tensors = RecordParser(own_text(file, tensors_key)).parse();
-  if (!tensors || tensors->size() > file.tensors().size()) throw damaged(file, tensors_key);
+  if (!tensors || tensors->size() > n_tensors) throw damaged(file, tensors_key);
   record.tensors = std::move(*tensors);
+  if (file.find_entry(parts_key) != nullptr) {
+    auto parts = RecordParser(own_text(file, parts_key)).parse_digests();
+    if (!parts) throw damaged(file, parts_key);
+    record.parts = std::move(*parts);
+  }
   return record;
 }
 

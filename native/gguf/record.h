@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gguf/file.h"
+#include "gguf/model.h"
 #include "gguf/types.h"
 
 namespace rosi::gguf {
@@ -14,6 +14,7 @@ inline constexpr std::string_view own_prefix = "rosi.";
 inline constexpr std::string_view source_key = "rosi.source.sha256";
 inline constexpr std::string_view tensors_key = "rosi.tensors";
 inline constexpr std::string_view checksum_key = "rosi.checksum";
+inline constexpr std::string_view parts_key = "rosi.parts";  // of split models alone
 
 inline bool is_own_key(std::string_view key) noexcept { return key.starts_with(own_prefix); }
 
@@ -25,16 +26,20 @@ struct TensorRecord {
 };
 
 struct Record {
-  std::string source_sha256;
+  std::string source_sha256;  // of all its files, one after the other
   std::vector<TensorRecord> tensors;
-  /// SHA-256 of the whole file, computed with '0' in place of these 64 digits themselves.
+  std::vector<std::string> parts;  // SHA-256 of the files after the first
+  /// SHA-256 of the whole first file, computed with '0' in place of these 64 digits themselves.
   std::string checksum;
   std::uint64_t checksum_place = 0;  // of its first digit, from the start of the file
 };
 
 /// The value of `rosi.tensors`: a JSON array of {"name", "sha256"}, and "type" after the name where it has a new one.
 std::string write_tensor_records(const std::vector<TensorRecord>& tensors);
-/// Throws core::Error{record_missing} when the file has no record, {gguf_invalid} when it has a damaged one.
-Record read_record(const File& file);
+/// The value of `rosi.parts`: a JSON array of strings.
+std::string write_part_records(const std::vector<std::string>& digests);
+/// From the model's first file. Throws core::Error{record_missing} when it has no record, {gguf_invalid} when it has a
+/// damaged one.
+Record read_record(const Model& model);
 
 }  // namespace rosi::gguf

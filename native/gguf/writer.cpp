@@ -44,41 +44,13 @@ std::vector<Copy> unchanged(const File& source, const Layout& layout, std::span<
 
 }  // namespace
 
-void check_output(const std::filesystem::path& source, const std::filesystem::path& output, bool overwrite) {
-  const std::string name = core::to_utf8(output);
-  const auto refuse = [&](const std::string& why) {
-    return core::Error(core::ErrorCode::option_invalid, "output " + name + " " + why,
-                       {{"option", "output"}, {"path", name}});
-  };
-  if (!output.has_filename()) throw refuse("is not the name of a file");
-  if (core::same_file(source, output)) throw refuse("is the source itself: choose another output");
-  std::error_code ignored;
-  if (!std::filesystem::exists(std::filesystem::symlink_status(output, ignored))) return;
-  const std::filesystem::file_status status = std::filesystem::status(output, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-    throw refuse("is a folder, pipe or device: choose another output");
-  }
-  if (!overwrite) {
-    throw core::Error(core::ErrorCode::output_exists, name + " exists; choose another output, or ask to overwrite it",
-                      {{"path", name}});
-  }
-}
-
-Draft::Draft(std::filesystem::path source, std::filesystem::path output, std::unique_ptr<core::OutputFile> file)
-    : source_(std::move(source)), output_(std::move(output)), file_(std::move(file)) {}
-
-void Draft::publish(bool overwrite) {
-  check_output(source_, output_, overwrite);  // the folder may have changed in the meantime
-  file_->publish(overwrite);
-}
-
 Writer::Writer(const File& source, const Layout& layout, const Strings& added, const std::filesystem::path& output,
-               bool overwrite)
-    : source_(source), layout_(layout), header_(source, added), path_(output) {
-  check_output(source.input().path(), output, overwrite);
-  output_bytes_ = header_.data_offset() + layout.bytes();
-  output_ = std::make_unique<core::OutputFile>(output, output_bytes_);
-}
+               const core::PartialNames& names)
+    : source_(source),
+      layout_(layout),
+      header_(source, added),
+      output_bytes_(header_.data_offset() + layout.bytes()),
+      output_(std::make_unique<core::OutputFile>(output, output_bytes_, names)) {}
 
 std::uint64_t Writer::unchanged_bytes(std::span<const Tensor* const> changed) const {
   std::uint64_t bytes = 0;
@@ -121,9 +93,14 @@ std::string Writer::checksum(std::string_view key, const core::OnBytes& on_bytes
   return digest;
 }
 
-Draft Writer::finish() {
+std::string Writer::sha256(const core::OnBytes& on_bytes) const {
+  const auto read = [this](std::uint64_t offset, std::span<std::byte> target) { output_->read(offset, target); };
+  return core::sha256_with_zeros(output_bytes_, 0, 0, read, on_bytes);
+}
+
+std::unique_ptr<core::OutputFile> Writer::finish() {
   output_->sync();
-  return {source_.input().path(), path_, std::move(output_)};
+  return std::move(output_);
 }
 
 }  // namespace rosi::gguf

@@ -18,30 +18,14 @@
 
 namespace rosi::gguf {
 
-/// Throws core::Error{option_invalid} when `output` is the source itself, also by another name, or nothing that a file
-/// can take the place of; {output_exists} when it exists and `overwrite` is false.
-void check_output(const std::filesystem::path& source, const std::filesystem::path& output, bool overwrite);
-
-/// A complete output under a temporary name; it leaves with this object unless it is published.
-class Draft {
- public:
-  Draft(std::filesystem::path source, std::filesystem::path output, std::unique_ptr<core::OutputFile> file);
-  const std::filesystem::path& path() const noexcept { return file_->partial_path(); }
-  /// Gives it its name, in one step. Throws what check_output() does, and {file_failed}.
-  void publish(bool overwrite);
-
- private:
-  std::filesystem::path source_;
-  std::filesystem::path output_;
-  std::unique_ptr<core::OutputFile> file_;
-};
-
 /// Order: construct, then in any order and from any thread copy_unchanged() once, write_tensor() for each changed one
-/// and set_text(); then write_header(), checksum(), finish(). `source` and `layout` must outlive the Writer.
+/// and set_text(); then write_header(), checksum() or sha256(), finish(). `source` and `layout` must outlive the
+/// Writer.
 class Writer {
  public:
+  /// `output` has passed check_output() of draft.h.
   Writer(const File& source, const Layout& layout, const Strings& added, const std::filesystem::path& output,
-         bool overwrite);
+         const core::PartialNames& names);
 
   std::uint64_t output_bytes() const noexcept { return output_bytes_; }
   /// What copy_unchanged() will copy, for progress.
@@ -56,14 +40,15 @@ class Writer {
   void write_header();
   /// The SHA-256 of the output with '0' for the digits of `key`'s value; writes it there and returns it.
   std::string checksum(std::string_view key, const core::OnBytes& on_bytes);
+  /// The SHA-256 of the output as it is.
+  std::string sha256(const core::OnBytes& on_bytes) const;
   /// Waits until the disk has it. Nothing may be called afterwards.
-  Draft finish();
+  std::unique_ptr<core::OutputFile> finish();
 
  private:
   const File& source_;
   const Layout& layout_;
   Header header_;
-  const std::filesystem::path path_;
   std::uint64_t output_bytes_ = 0;
   std::unique_ptr<core::OutputFile> output_;
 };

@@ -70,6 +70,7 @@ const applied = {
   sourceSha256: 'a'.repeat(64),
   sourceBytes: 4_700_000,
   outputBytes: 4_700_128,
+  output: 'm.hardened.gguf',
   tensors: sampleReport().tensors.map((tensor) => ({ ...tensor, sha256: 'c'.repeat(64) })),
 };
 const verified = {
@@ -110,7 +111,7 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     inspect: noting('inspect', inspection),
     findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),
-    revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000 }),
+    revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000, output: 'm.gguf' }),
     generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
     ...changes,
   };

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Child, clean, writeSlowModel } from '../helpers/child';
+import { splitGguf, splitPaths } from '../helpers/split-gguf';
 import { temporaryFolder } from '../helpers/temporary';
 
 const folder = temporaryFolder();
@@ -23,6 +24,16 @@ test.each([
   expect(result.milliseconds).toBeLessThan(1000);
   expect(await child.ended).toMatchObject(clean);
   expect(readdirSync(folder)).toEqual(['source.gguf']);
+});
+
+test('an abort in the middle of the files of a split model leaves none of them', async () => {
+  const parts = splitGguf(source, join(folder, 'm'), { sizes: [0, 2, 2] });
+  const child = new Child(['operation.mjs', 'update', 'abort', parts[0]!, join(folder, 'output.gguf')]);
+  await child.said('under way');
+  expect(await child.said('result')).toMatchObject({ name: 'RosiError', code: 'ABORTED' });
+  expect(await child.ended).toMatchObject(clean);
+  expect(readdirSync(folder).sort()).toEqual([...splitPaths('m', 3), 'source.gguf']);
+  for (const path of parts) rmSync(path);
 });
 
 test('an abort while harden evaluates what it wrote leaves the file that was to be replaced', async () => {

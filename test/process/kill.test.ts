@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { verifyUpdate } from '../../lib';
 import { Child, clean, writeSlowModel } from '../helpers/child';
+import { splitGguf, splitPaths } from '../helpers/split-gguf';
 import { folderPerTest, temporaryFolder } from '../helpers/temporary';
 
 const source = writeSlowModel(join(temporaryFolder(), 'source.gguf'), 3);
@@ -42,6 +43,21 @@ test('an update that is killed leaves the file it was to replace', async () => {
   writeFileSync(output, 'kept');
   await killedHalfWay('overwrite');
   expect(readFileSync(output, 'utf8')).toBe('kept');
+});
+
+test('the partial files of a split model go with its next update', async () => {
+  const [first] = splitGguf(source, join(folder, 'm'));
+  const updateParts = () => new Child(['update.mjs', first!, output]);
+  const child = updateParts();
+  await child.said('under way');
+  child.signal('SIGKILL');
+  await child.ended;
+  const stale = readdirSync(folder).filter((name) => name.startsWith('output'));
+  const form = /^output\.partial-\d+-[0-9a-f]{8}(-0000[123]-of-00003\.gguf)$/;
+  expect(stale.map((name) => form.exec(name)?.[1])).toEqual(splitPaths('', 3));
+  expect(await updateParts().said('result')).toEqual({ code: 'FULFILLED' });
+  expect(readdirSync(folder).sort()).toEqual([...splitPaths('m', 3), ...splitPaths('output', 3)]);
+  expect(await verifyUpdate(first, splitPaths(join(folder, 'output'), 3)[0]!)).toMatchObject({ ok: true });
 });
 
 test('files that only look like partial ones are left alone', async () => {

@@ -121,13 +121,6 @@ test('a file that ends in a tensor names it, with both numbers and what to do', 
 test('a removed type is called by its name', () =>
   expect(inspect(whole.u32(`tensorType:${a}`, 31))).rejects.toThrow(/Q4_0_4_4.*removed/));
 
-test('one part of a split model says how to merge it', () =>
-  expect(inspect(tinyGguf({ metadata: { 'split.count': { uint16: 3 } } }))).rejects.toMatchObject({
-    code: 'MODEL_UNSUPPORTED',
-    message: expect.stringContaining('llama-gguf-split --merge') as string,
-    details: { splitCount: 3, path },
-  }));
-
 test('a file cut anywhere is refused', async () => {
   for (let bytes = 0; bytes < fileBytes; ++bytes) {
     await expect(inspect(whole.truncate(fileBytes - bytes))).rejects.toMatchObject({ code: 'GGUF_INVALID' });
@@ -144,6 +137,6 @@ test('bytes changed at random are read or refused, and never end the process', a
       () => undefined,
       (error: { code: string }) => error.code,
     );
-    expect([undefined, 'GGUF_INVALID', 'MODEL_UNSUPPORTED']).toContain(refusal);
+    expect([undefined, 'GGUF_INVALID']).toContain(refusal);
   }
 });

@@ -83,6 +83,7 @@ function parts(
       sourceSha256: 'ab',
       sourceBytes: 1000,
       outputBytes: 1064,
+      output: 'm.hardened.gguf',
       tensors: [{ name: 'blk.2.ffn_down.weight', type: 'Q8_0', sha256: 'cd', realised }],
     },
     before: before && behaviour(before),

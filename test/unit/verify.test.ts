@@ -258,17 +258,17 @@ describe('sha256', () => {
       const bytes = Buffer.from(Uint8Array.from({ length: size }, random));
       const path = join(folder, 'hashed');
       writeFileSync(path, bytes);
-      const digest = await runTask(() => native.sha256(path, () => {}));
+      const digest = await runTask(() => native.sha256([path], () => {}));
       expect(digest).toBe(createHash('sha256').update(bytes).digest('hex'));
     },
   );
 
   test('of a folder or nothing fails', async () => {
-    await expect(runTask(() => native.sha256(folder, () => {}))).rejects.toMatchObject({
+    await expect(runTask(() => native.sha256([folder], () => {}))).rejects.toMatchObject({
       code: 'FILE_FAILED',
       details: { path: folder },
     });
-    await expect(runTask(() => native.sha256(join(folder, 'none'), () => {}))).rejects.toMatchObject({
+    await expect(runTask(() => native.sha256([join(folder, 'none')], () => {}))).rejects.toMatchObject({
       code: 'FILE_FAILED',
     });
   });
