@@ -66,7 +66,7 @@ export function requireEditableTypes(file: Inspection, writers: readonly Writer[
     if (tensor === undefined || tensor.canUpdate) continue;
     throw new RosiError(
       'TENSOR_UNSUPPORTED',
-      `${name} has type ${tensor.type}, which can't be updated in place: use a quantisation of Q2_K to Q8_0, F16, BF16 or F32`,
+      `${name} has type ${tensor.type}, which can't be updated in place: use a quantisation of Q2_K to Q8_0, IQ4_NL, IQ4_XS, MXFP4, F16, BF16 or F32`,
       { tensor: name, type: tensor.type },
     );
   }

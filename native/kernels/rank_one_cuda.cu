@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kRun)
     const float row_s = s[row];
     if (row_s == 0.0f) continue;
     const RowWeights weights = RowWeights::of(row_s, pull);
-    float carry = tile == 0 ? row_phase(row, largest_mu, source[gpu::place<Block>(shape, row, 0).block].grid(0, 0).step)
+    float carry = tile == 0 ? row_phase(row, largest_mu, first_flip(source[gpu::place<Block>(shape, row, 0).block]))
                             : receive_carry(hands + gpu::hand_index(shape, tile - 1, row));
 #pragma unroll
     for (int r = 0; r < gpu::kTileRuns; ++r) {
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kRun)
       const Block& block = source[at.block];
       const float step = block.grid(at.run, lane / Block::kStepWeights).step;
       const int code = block.code(at.run, lane);
-      const Flip flip = choose_flip(code_range<Block>(), weights, pull.row, t[r], mu[r], lack[r], carry,
+      const Flip flip = choose_flip(codes_of<Block>(), weights, pull.row, t[r], mu[r], lack[r], carry,
                                     static_cast<float>(code), step, inverse_step(step));
       lack[r] = lack[r] + row_s * flip.error;
       float sum = mu[r] * flip.error;
