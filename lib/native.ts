@@ -102,7 +102,7 @@ export interface AdapterWay {
 export interface PlannedTensor extends RankOneFactors {
   /** The type to write it in. Default: its own. */
   type?: PromotionType;
-  /** For {@link RealisedUpdate.noiseToSignal}. */
+  /** For {@link RealisedUpdate.noiseToSignal}, and for less of it: flips go where inputs are quiet. */
   inputs?: InputStatistics;
   /** How the same edit is made as a run-time adapter; null: the engine ignores one. Default: with the same factors. */
   adapter?: AdapterWay | null;

@@ -12,6 +12,8 @@
 //
 //   kWeights                 weights in a block, a multiple of 32
 //   kLowest, kHighest        the codes that may be written; every code fits a signed byte
+//   Codes                    only where not all between them may: which (codes.h). A code is then what its step is
+//                            multiplied by, and not its place in the table
 //   kCentre                  see above
 //   kStepWeights             16 or 32: how many neighbours share a step
 //   code(run, lane)          the code as stored, as a small integer
@@ -26,6 +28,7 @@
 #include <cstdint>
 
 #include "core/half.h"
+#include "kernels/codes.h"
 #include "kernels/host_device.h"
 
 namespace rosi::kernels {
@@ -55,16 +58,6 @@ inline constexpr float kNoOffset = -0.0f;
 
 ROSI_HD ROSI_INLINE float value_of(const Grid& grid, int code, int centre) {
   return grid.step * static_cast<float>(code - centre) + grid.offset;
-}
-
-/// The codes that may be written.
-struct CodeRange {
-  int lowest;
-  int highest;
-};
-template <class Block>
-ROSI_HD constexpr CodeRange code_range() {
-  return {Block::kLowest, Block::kHighest};
 }
 
 /// By weight of the block, 0 to kWeights - 1; the plain form for tests and single weights.

@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "kernels/block_float.h"
+#include "kernels/block_iq4_nl.h"
+#include "kernels/block_iq4_xs.h"
+#include "kernels/block_mxfp4.h"
 #include "kernels/block_q2_k.h"
 #include "kernels/block_q3_k.h"
 #include "kernels/block_q4_0.h"
@@ -39,11 +42,20 @@ bool with_block(std::uint32_t type, Use&& use) {
     case kQ4_K: use(Tag<BlockQ4_K>{}); return true;
     case kQ5_K: use(Tag<BlockQ5_K>{}); return true;
     case kQ6_K: use(Tag<BlockQ6_K>{}); return true;
+    case kIQ4_NL: use(Tag<BlockIQ4_NL>{}); return true;
+    case kIQ4_XS: use(Tag<BlockIQ4_XS>{}); return true;
+    case kMXFP4: use(Tag<BlockMXFP4>{}); return true;
     default: return false;
   }
 }
 
-/// The same for the three float types.
+/// Calls `use` with the codes of a quantised type, a CodeRange or a CodeTable.
+template <class Use>
+void with_codes(std::uint32_t type, Use&& use) {
+  with_block(type, [&use](auto tag) { use(codes_of<typename decltype(tag)::Type>()); });
+}
+
+/// with_block() for the three float types.
 template <class Use>
 bool with_float(std::uint32_t type, Use&& use) {
   switch (type) {

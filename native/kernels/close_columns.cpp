@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/blocks.h"
 #include "kernels/clones.h"
 #include "kernels/row_codes.h"
 #include "kernels/sigma_delta_cpu.h"
@@ -25,7 +26,8 @@ struct Runs {
 };
 
 /// Looks at n_runs runs of one row. A column that is closed has cost -1, which no move undercuts.
-ROSI_CLONES void search_runs(CodeRange range, const Runs& runs, int n_runs, float s, std::int32_t row,
+template <class Codes>
+ROSI_CLONES void search_runs(Codes kind, const Runs& runs, int n_runs, float s, std::int32_t row,
                              const float* __restrict lack, float* __restrict cost, std::int32_t* __restrict best_row) {
   for (int begin = 0; begin < n_runs * kRun; begin += kRun) {
     float step[kRun], inverse[kRun];
@@ -34,7 +36,7 @@ ROSI_CLONES void search_runs(CodeRange range, const Runs& runs, int n_runs, floa
     for (int k = 0; k < kRun; ++k) original[k] = runs.original[begin + k];
     for (int k = 0; k < kRun; ++k) codes[k] = runs.codes[begin + k];
     for (int k = 0; k < kRun; ++k) {
-      const Move move = closing_move(range, s, lack[begin + k], original[k], codes[k], step[k], inverse[k]);
+      const Move move = closing_move(kind, s, lack[begin + k], original[k], codes[k], step[k], inverse[k]);
       const bool better = move.cost < cost[begin + k];
       cost[begin + k] = better ? move.cost : cost[begin + k];
       best_row[begin + k] = better ? row : best_row[begin + k];
@@ -50,7 +52,6 @@ class ClosureTile {
         source_(source),
         target_(target),
         s_(update.s),
-        range_(code_format(type).range),
         row_bytes_(row_bytes(type, update.n_in())),
         tolerance_(tolerance),
         lack_(lack + first_column),
@@ -113,8 +114,10 @@ class ClosureTile {
     Runs runs;
     load(row, stretch, runs);
     const std::int64_t j = stretch.first_run * kRun;
-    search_runs(range_, runs, static_cast<int>(stretch.n_runs), s_[row], row, lack_ + j, best_.cost.data() + j,
-                best_.row.data() + j);
+    with_codes(type_, [&](auto kind) {
+      search_runs(kind, runs, static_cast<int>(stretch.n_runs), s_[row], row, lack_ + j, best_.cost.data() + j,
+                  best_.row.data() + j);
+    });
   }
 
   /// Makes a column's best move; true when there was one.
@@ -127,10 +130,12 @@ class ClosureTile {
       Runs runs;
       load(row, run, runs);
       const float step = runs.steps[lane / kGridWeights];
-      const Move move =
-          closing_move(range_, s_[row], lack_[j], runs.original[lane], runs.codes[lane], step, inverse_step(step));
+      Move move{};
+      with_codes(type_, [&](auto kind) {
+        move = closing_move(kind, s_[row], lack_[j], runs.original[lane], runs.codes[lane], step, inverse_step(step));
+      });
       if (helps(move, lack_[j])) {
-        runs.codes[lane] = static_cast<std::int8_t>(runs.codes[lane] + move.direction);
+        runs.codes[lane] = static_cast<std::int8_t>(move.code);
         store_codes(type_, target_ + static_cast<std::size_t>(row) * row_bytes_, first_run_ + run.first_run, 1,
                     runs.codes);
         lack_[j] = move.lack;
@@ -145,7 +150,6 @@ class ClosureTile {
   const std::byte* source_;
   std::byte* target_;
   const std::vector<float>& s_;
-  CodeRange range_;
   std::size_t row_bytes_;
   float tolerance_;
   float* lack_;

@@ -49,6 +49,9 @@ const char* type_name(std::uint32_t type) {
     case kQ4_K: return "Q4_K";
     case kQ5_K: return "Q5_K";
     case kQ6_K: return "Q6_K";
+    case kIQ4_NL: return "IQ4_NL";
+    case kIQ4_XS: return "IQ4_XS";
+    case kMXFP4: return "MXFP4";
     default: return "";
   }
 }

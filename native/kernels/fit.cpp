@@ -1,6 +1,9 @@
 #include "kernels/fit.h"
 
+#include <algorithm>
+#include <cmath>
 #include <initializer_list>
+#include <limits>
 
 #include "kernels/clones.h"
 #include "kernels/sigma_delta.h"
@@ -12,20 +15,20 @@ namespace {
 constexpr int kFitReach = 8;
 constexpr float kFitStride = 0.125f;
 
-template <int n>
-ROSI_CLONES float step_for(const float* x, int lowest, int highest) {
+template <int n, class Codes>
+ROSI_CLONES float step_for(const float* x, const Codes& codes) {
   float extreme = 0;  // the weight of largest magnitude, with its sign
   for (int k = 0; k < n; ++k) extreme = magnitude(x[k]) > magnitude(extreme) ? x[k] : extreme;
   if (extreme == 0.0f) return 0;
-  const float low = static_cast<float>(lowest), high = static_cast<float>(highest);
+  const float low = static_cast<float>(codes.lowest), high = static_cast<float>(codes.highest);
   float best_gain = 0, best_step = extreme / low;
   // The largest weight may sit at either end: the ends differ by one code, and the better one depends on the others.
   for (const float end : {low, high}) {
     for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
-      const float inverse = (end + kFitStride * static_cast<float>(candidate)) / extreme;
+      const float inverse = (end + Codes::kSpacing * kFitStride * static_cast<float>(candidate)) / extreme;
       float products[n] = {}, squares[n] = {};
       for (int k = 0; k < n; ++k) {
-        const float code = larger(low, smaller(high, to_integer(x[k] * inverse)));
+        const float code = codes.nearest(x[k] * inverse);
         products[k] = code * x[k];
         squares[k] = code * code;
       }
@@ -78,11 +81,41 @@ ROSI_CLONES Grid grid_for(const float* x, int highest, bool offset_not_positive)
   return best;
 }
 
+/// Squared error of the nearest MXFP4 codes for x[0..32).
+double table_error(const float* x, float step) {
+  double error = 0;
+  for (int k = 0; k < kRun; ++k) {
+    const double miss = double{CodeTable<Fp4Levels>::nearest(x[k] / step) * step} - double{x[k]};
+    error += miss * miss;
+  }
+  return error;
+}
+
 }  // namespace
 
-float fit_step(const float* x, int n, CodeRange range, int centre) {
-  const int lowest = range.lowest - centre, highest = range.highest - centre;
-  return n == 16 ? step_for<16>(x, lowest, highest) : step_for<32>(x, lowest, highest);
+template <class Codes>
+float fit_step(const float* x, int n, const Codes& codes) {
+  return n == 16 ? step_for<16>(x, codes) : step_for<32>(x, codes);
+}
+template float fit_step(const float* x, int n, const CodeRange& codes);
+template float fit_step(const float* x, int n, const CodeTable<Iq4Levels>& codes);
+
+int fit_exponent(const float* x) {
+  float largest = 0;
+  for (int k = 0; k < kRun; ++k) largest = larger(largest, magnitude(x[k]));
+  if (largest == 0.0f) return 0;
+  // Below exponent 2 the step is too small a number to divide by.
+  constexpr int kLeast = 2, kMost = 254;
+  const int plain = std::clamp(std::ilogb(largest), -kMost, kMost) + 125;  // the largest weight at 8 to 16 steps
+  int best = kLeast;
+  double best_error = std::numeric_limits<double>::infinity();
+  for (int exponent = std::max(kLeast, plain - 1); exponent <= std::min(kMost, plain + 1); ++exponent) {
+    const double error = table_error(x, std::ldexp(1.0f, exponent - 128));
+    if (error >= best_error) continue;
+    best_error = error;
+    best = exponent;
+  }
+  return best;
 }
 
 Grid fit_grid(const float* x, int n, int highest, bool offset_not_positive) {

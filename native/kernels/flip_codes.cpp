@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/blocks.h"
 #include "kernels/clones.h"
 #include "kernels/row_codes.h"
 #include "kernels/sigma_delta_cpu.h"
@@ -11,9 +12,10 @@ namespace rosi::kernels {
 namespace {
 
 /// Flips the codes of n_runs runs of a row and marks the runs where any did; returns the carry after them.
-ROSI_CLONES float flip_runs(CodeRange range, const RowWeights& row, float row_penalty, const float* steps, int n_runs,
-                            const float* __restrict t, const float* __restrict mu, float* __restrict lack, float carry,
-                            std::int8_t* __restrict codes, bool* flipped) {
+template <class Codes>
+ROSI_CLONES float flip_runs(Codes kind, const RowWeights& row, float row_penalty, const float* steps, int n_runs,
+                            const float* __restrict t, const float* __restrict mu, const float* __restrict repay,
+                            float* __restrict lack, float carry, std::int8_t* __restrict codes, bool* flipped) {
   for (int run = 0; run < n_runs; ++run) {
     float step[kRun], inverse[kRun], code[kRun], weighted[kRun];
     int flips[kRun];
@@ -21,7 +23,8 @@ ROSI_CLONES float flip_runs(CodeRange range, const RowWeights& row, float row_pe
     for (int k = 0; k < kRun; ++k) code[k] = static_cast<float>(codes[k]);
     int any = 0;
     for (int k = 0; k < kRun; ++k) {
-      const Flip flip = choose_flip(range, row, row_penalty, t[k], mu[k], lack[k], carry, code[k], step[k], inverse[k]);
+      const Flip flip =
+          choose_flip(kind, row, row_penalty * repay[k], t[k], mu[k], lack[k], carry, code[k], step[k], inverse[k]);
       lack[k] = lack[k] + row.s * flip.error;
       weighted[k] = mu[k] * flip.error;
       flips[k] = static_cast<int>(flip.codes);
@@ -32,6 +35,7 @@ ROSI_CLONES float flip_runs(CodeRange range, const RowWeights& row, float row_pe
     for (int k = 0; k < kRun; ++k) codes[k] = static_cast<std::int8_t>(codes[k] + flips[k]);
     t += kRun;
     mu += kRun;
+    repay += kRun;
     lack += kRun;
     codes += kRun;
   }
@@ -44,7 +48,7 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
                 const UnitUpdate& update, std::span<float> lack, const core::ThreadPool& threads,
                 const core::Progress& progress) {
   std::fill(lack.begin(), lack.end(), 0.0f);
-  const CodeRange range = code_format(type).range;
+  const float spacing = code_format(type).spacing;
   const BlockSize block = block_size(type);
   const Penalties pull = penalties(update.n_in(), update.n_out());
   const float largest_mu = largest_magnitude(update.mu);
@@ -64,9 +68,11 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
       bool flipped[kStretchRuns];
       load_codes(type, from, first_run, n_runs, codes);
       load_steps(type, from, first_run, n_runs, steps);
-      if (j == 0) carry = row_phase(tile.row, largest_mu, steps[0]);
-      carry = flip_runs(range, row, pull.row, steps, static_cast<int>(n_runs), update.t.data() + j,
-                        update.mu.data() + j, lack.data() + j, carry, codes, flipped);
+      if (j == 0) carry = row_phase(tile.row, largest_mu, spacing * steps[0]);
+      with_codes(type, [&](auto kind) {
+        carry = flip_runs(kind, row, pull.row, steps, static_cast<int>(n_runs), update.t.data() + j,
+                          update.mu.data() + j, update.repay.data() + j, lack.data() + j, carry, codes, flipped);
+      });
       for (std::int64_t run = 0; run < n_runs; ++run) {
         if (flipped[run]) store_codes(type, to, first_run + run, 1, codes + run * kRun);
       }

@@ -179,8 +179,9 @@ double noise_to_signal(const UnitUpdate& update, const Inputs& inputs, const std
   return std::sqrt(noise) / (update.push * inputs.response_rms);
 }
 
-Realised conclude(const UnitUpdate& update, const Inputs& inputs, const std::vector<Sums>& parts,
+Realised conclude(const Measurement& job, const Inputs& inputs, const std::vector<Sums>& parts,
                   std::vector<double>* column_change) {
+  const UnitUpdate& update = job.update;
   Sums all;
   all.column.assign(update.t.size(), 0.0);
   all.errors.assign(inputs.mean_squares.size(), 0.0);
@@ -226,7 +227,7 @@ Realised conclude(const UnitUpdate& update, const Inputs& inputs, const std::vec
   realised.worst_group = worst;
   // |dW - D|^2 opened up, since D itself is never formed.
   realised.collateral = std::sqrt(std::max(0.0, all.change_squares - 2 * cross + s_squares * t_squares)) / size;
-  const double mean_step = all.steps / n_weights;
+  const double mean_step = all.steps / n_weights * double{job.format.spacing};
   realised.step_ratio = mean_step > 0 ? mean_magnitude(update.s) * mean_magnitude(update.t) / mean_step : 0;
   realised.flipped = double(all.changed) / n_weights;
   realised.saturated = all.changed > 0 ? double(all.saturated) / double(all.changed) : 0;
@@ -254,7 +255,7 @@ Realised run(const Measurement& job, const Inputs& inputs, const core::ThreadPoo
     }
     if (run.is_caller()) core::report(progress, double(index + 1) / double(kParts));
   });
-  return conclude(job.update, inputs, parts, column_change);
+  return conclude(job, inputs, parts, column_change);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 namespace rosi::kernels {
 
-/// F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K, by the numbers of GGUF.
+/// F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4, by the numbers of GGUF.
 bool supports_rank_one(std::uint32_t type);
 
 /// What a matrix is multiplied by when the model runs.

@@ -81,10 +81,14 @@ bool is_faithful(const Realised& realised) {
   return realised.gain >= kLeastGain && realised.gain <= 2 - kLeastGain && realised.off_direction <= kMostOffDirection;
 }
 
-/// Faithful first, then less noise; between two that are not, the one whose gain is nearer to 1.
+/// Faithful first, then less noise, on the inputs where they are known; between two that are not, the one whose gain is
+/// nearer to 1.
 bool is_better(const Realised& a, const Realised& b) {
   if (is_faithful(a) != is_faithful(b)) return is_faithful(a);
-  if (is_faithful(a)) return a.collateral < b.collateral;
+  if (is_faithful(a)) {
+    if (a.noise_to_signal && b.noise_to_signal) return *a.noise_to_signal < *b.noise_to_signal;
+    return a.collateral < b.collateral;
+  }
   return std::fabs(a.gain - 1) < std::fabs(b.gain - 1);
 }
 
@@ -118,7 +122,7 @@ Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std
                       const core::Progress& progress) {
   check_tensor(type, n_in, n_out, source.size());
   check_sizes(n_in, n_out, source, target, update);
-  const UnitUpdate unit = UnitUpdate::of(update.left, update.right);
+  const UnitUpdate unit = UnitUpdate::of(update.left, update.right, update.inputs.mean_squares);
   if (unit.size == 0) {
     std::memcpy(target.data(), source.data(), source.size());
     core::report(progress, 1);

@@ -50,6 +50,7 @@ class DeviceArray {
 struct Columns {
   const float* t;
   const float* mu;
+  const float* repay;
   float* lack;
 };
 
@@ -74,19 +75,20 @@ __global__ void __launch_bounds__(kRun)
   const int n_runs = gpu::runs_in_tile(shape, tile);
   const std::int64_t first_run = std::int64_t{tile} * gpu::kTileRuns;
 
-  float t[gpu::kTileRuns], mu[gpu::kTileRuns], lack[gpu::kTileRuns];
+  float t[gpu::kTileRuns], mu[gpu::kTileRuns], repay[gpu::kTileRuns], lack[gpu::kTileRuns];
 #pragma unroll
   for (int r = 0; r < gpu::kTileRuns; ++r) {
     const bool inside = r < n_runs;
     t[r] = inside ? columns.t[(first_run + r) * kRun + lane] : 0.0f;
     mu[r] = inside ? columns.mu[(first_run + r) * kRun + lane] : 0.0f;
+    repay[r] = inside ? columns.repay[(first_run + r) * kRun + lane] : 0.0f;
     lack[r] = 0.0f;
   }
   for (std::int64_t row = 0; row < shape.n_out; ++row) {
     const float row_s = s[row];
     if (row_s == 0.0f) continue;
     const RowWeights weights = RowWeights::of(row_s, pull);
-    float carry = tile == 0 ? row_phase(row, largest_mu, source[gpu::place<Block>(shape, row, 0).block].grid(0, 0).step)
+    float carry = tile == 0 ? row_phase(row, largest_mu, first_flip(source[gpu::place<Block>(shape, row, 0).block]))
                             : receive_carry(hands + gpu::hand_index(shape, tile - 1, row));
 #pragma unroll
     for (int r = 0; r < gpu::kTileRuns; ++r) {
@@ -95,7 +97,7 @@ __global__ void __launch_bounds__(kRun)
       const Block& block = source[at.block];
       const float step = block.grid(at.run, lane / Block::kStepWeights).step;
       const int code = block.code(at.run, lane);
-      const Flip flip = choose_flip(code_range<Block>(), weights, pull.row, t[r], mu[r], lack[r], carry,
+      const Flip flip = choose_flip(codes_of<Block>(), weights, pull.row * repay[r], t[r], mu[r], lack[r], carry,
                                     static_cast<float>(code), step, inverse_step(step));
       lack[r] = lack[r] + row_s * flip.error;
       float sum = mu[r] * flip.error;
@@ -169,7 +171,8 @@ void flip_and_close(std::span<const std::byte> source, std::span<std::byte> targ
   const auto columns = static_cast<std::size_t>(shape.n_in);
   const auto tiles = static_cast<std::size_t>(gpu::tiles(shape));
   DeviceArray<std::byte> from(source), to(source);
-  DeviceArray<float> s(std::span(update.s)), t(std::span(update.t)), mu(std::span(update.mu)), lack(columns);
+  DeviceArray<float> s(std::span(update.s)), t(std::span(update.t)), mu(std::span(update.mu)),
+      repay(std::span(update.repay)), lack(columns);
   const auto* blocks = reinterpret_cast<const Block*>(from.get());
   auto* new_blocks = reinterpret_cast<Block*>(to.get());
   float largest_mu = 0;
@@ -180,7 +183,7 @@ void flip_and_close(std::span<const std::byte> source, std::span<std::byte> targ
     hands.clear();
     next_tile.clear();
     sweep_tiles<<<static_cast<unsigned>(tiles), kRun>>>(
-        blocks, new_blocks, shape, s.get(), Columns{t.get(), mu.get(), lack.get()}, largest_mu,
+        blocks, new_blocks, shape, s.get(), Columns{t.get(), mu.get(), repay.get(), lack.get()}, largest_mu,
         penalties(shape.n_in, shape.n_out), hands.get(), next_tile.get());
     check(cudaDeviceSynchronize(), "the sweep");
   }

@@ -28,9 +28,8 @@ struct Device {
       const float s = update.s[row];
       if (s == 0.0f) continue;
       const RowWeights weights = RowWeights::of(s, pull);
-      float carry = tile == 0
-                        ? row_phase(row, largest_mu, source[gpu::place<Block>(shape, row, 0).block].grid(0, 0).step)
-                        : receive(tile - 1, row);
+      float carry = tile == 0 ? row_phase(row, largest_mu, first_flip(source[gpu::place<Block>(shape, row, 0).block]))
+                              : receive(tile - 1, row);
       for (int r = 0; r < gpu::runs_in_tile(shape, tile); ++r) {
         const gpu::Place at = gpu::place<Block>(shape, row, first_run + r);
         const Block& block = source[at.block];
@@ -41,8 +40,9 @@ struct Device {
           const std::int64_t j = (first_run + r) * kRun + lane;
           const float step = block.grid(at.run, lane / Block::kStepWeights).step;
           const int code = block.code(at.run, lane);
-          const Flip flip = choose_flip(code_range<Block>(), weights, pull.row, update.t[j], update.mu[j], lack[j],
-                                        carry, static_cast<float>(code), step, inverse_step(step));
+          const Flip flip =
+              choose_flip(codes_of<Block>(), weights, pull.row * update.repay[j], update.t[j], update.mu[j], lack[j],
+                          carry, static_cast<float>(code), step, inverse_step(step));
           lack[j] = lack[j] + s * flip.error;
           sums[lane] = update.mu[j] * flip.error;
           codes[lane] = static_cast<std::int8_t>(code + static_cast<int>(flip.codes));

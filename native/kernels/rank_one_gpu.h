@@ -70,7 +70,7 @@ template <class Block>
 ROSI_HD ROSI_INLINE MoveKey search_row(const Block& source, const Block& target, int run, int lane, float s,
                                        std::int64_t row, float lack, MoveKey best) {
   const float step = target.grid(run, lane / Block::kStepWeights).step;
-  const Move move = closing_move(code_range<Block>(), s, lack, source.code(run, lane), target.code(run, lane), step,
+  const Move move = closing_move(codes_of<Block>(), s, lack, source.code(run, lane), target.code(run, lane), step,
                                  inverse_step(step));
   const MoveKey key = move_key(move.cost, row);
   return key < best ? key : best;

@@ -11,7 +11,8 @@ void repack_block(Block& block, bool by_lanes) {
   for (int run = 0; run < Block::kWeights / kRun; ++run) {
     std::int8_t codes[kRun];
     for (int k = 0; k < kRun; ++k) codes[k] = static_cast<std::int8_t>(block.code(run, k));
-    for (int k = 0; k < kRun; ++k) block.set_code(run, k, Block::kHighest + Block::kLowest - codes[k]);
+    for (int k = 0; k < kRun; ++k)
+      block.set_code(run, k, codes[k] == Block::kHighest ? Block::kLowest : Block::kHighest);
     for (int k = 0; k < kRun; ++k) {
       if (by_lanes) block.pack_lane(run, k, codes);
       else block.set_code(run, k, codes[k]);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/blocks.h"
 #include "kernels/clones.h"
@@ -15,17 +16,16 @@ namespace {
 ROSI_INLINE float clamped(float x) { return larger(smaller(x, 1024.0f), -1024.0f); }
 
 /// Nearest codes for x[0 .. 32 * n_runs) on the given grids; returns the squared error.
-ROSI_CLONES double nearest_codes(const CodeFormat& format, const float* steps, const float* offsets, const float* x,
-                                 int n_runs, std::int8_t* __restrict codes) {
-  const int lowest = format.range.lowest, highest = format.range.highest, centre = format.centre;
+template <class Codes>
+ROSI_CLONES double nearest_codes(const Codes& kind, int centre, const float* steps, const float* offsets,
+                                 const float* x, int n_runs, std::int8_t* __restrict codes) {
   double error = 0;
   for (int part = 0; part < n_runs * kRunGrids; ++part) {
     const Grid grid{steps[part], offsets[part]};
     const float inverse = inverse_step(grid.step);
     double squares[kGridWeights];
     for (int k = 0; k < kGridWeights; ++k) {
-      const int nearest = static_cast<int>(to_integer(clamped((x[k] - grid.offset) * inverse))) + centre;
-      const int code = nearest < lowest ? lowest : nearest > highest ? highest : nearest;
+      const int code = static_cast<int>(kind.nearest(clamped((x[k] - grid.offset) * inverse))) + centre;
       const double miss = double{value_of(grid, code, centre)} - double{x[k]};
       squares[k] = miss * miss;
       codes[k] = static_cast<std::int8_t>(code);
@@ -37,12 +37,25 @@ ROSI_CLONES double nearest_codes(const CodeFormat& format, const float* steps, c
   return error;
 }
 
+/// The codes as what steps are multiplied by.
+template <class Block>
+auto centred_codes() {
+  auto codes = codes_of<Block>();
+  if constexpr (std::is_same_v<decltype(codes), CodeRange>) {
+    codes = {codes.lowest - Block::kCentre, codes.highest - Block::kCentre};
+  }
+  return codes;
+}
+
 /// Gives a block the nearest codes for x on its own grids; returns the squared error.
-double assign_codes(std::uint32_t type, const CodeFormat& format, int n_runs, const float* x, std::byte* block) {
+template <class Block>
+double assign_codes(std::uint32_t type, const float* x, Block& target) {
+  constexpr int n_runs = Block::kWeights / kRun;
+  std::byte* block = reinterpret_cast<std::byte*>(&target);
   float steps[kStretchRuns * kRunGrids], offsets[kStretchRuns * kRunGrids];
   std::int8_t codes[kStretch];
   load_grids(type, block, 0, n_runs, steps, offsets);
-  const double error = nearest_codes(format, steps, offsets, x, n_runs, codes);
+  const double error = nearest_codes(centred_codes<Block>(), Block::kCentre, steps, offsets, x, n_runs, codes);
   store_codes(type, block, 0, n_runs, codes);
   return error;
 }
@@ -61,10 +74,10 @@ void share_unit(const float* values, int lowest, int highest, int end, Half& uni
   }
 }
 
-/// Legacy types without offset: Q4_0, Q5_0, Q8_0.
+/// Types of one step without offset: Q4_0, Q5_0, Q8_0, IQ4_NL.
 template <class Block>
 void fit_block(Block& block, const float* x) {
-  block.scale.store(fit_step(x, Block::kWeights, code_range<Block>(), Block::kCentre));
+  block.scale.store(fit_step(x, Block::kWeights, centred_codes<Block>()));
 }
 
 template <class Block>
@@ -79,7 +92,7 @@ void fit_block(BlockQ5_1& block, const float* x) { fit_offset_block(block, x); }
 template <class Block>
 void fit_steps(const float* x, float* steps) {
   for (int k = 0; k < Block::kWeights / Block::kStepWeights; ++k) {
-    steps[k] = fit_step(x + k * Block::kStepWeights, Block::kStepWeights, code_range<Block>(), Block::kCentre);
+    steps[k] = fit_step(x + k * Block::kStepWeights, Block::kStepWeights, centred_codes<Block>());
   }
 }
 void fit_block(BlockQ6_K& block, const float* x) {
@@ -88,6 +101,14 @@ void fit_block(BlockQ6_K& block, const float* x) {
   fit_steps<BlockQ6_K>(x, steps);
   share_unit<16>(steps, -128, 127, -128, block.scale_unit, scales);
   for (int k = 0; k < 16; ++k) block.scales[k] = static_cast<std::uint8_t>(scales[k]);
+}
+void fit_block(BlockMXFP4& block, const float* x) { block.exponent = static_cast<std::uint8_t>(fit_exponent(x)); }
+void fit_block(BlockIQ4_XS& block, const float* x) {
+  float steps[8];
+  int scales[8];
+  fit_steps<BlockIQ4_XS>(x, steps);
+  share_unit<8>(steps, -32, 31, -32, block.scale_unit, scales);
+  block.store_scales(scales);
 }
 void fit_block(BlockQ3_K& block, const float* x) {
   float steps[16];
@@ -129,19 +150,15 @@ void fit_block(BlockQ2_K& block, const float* x) {
 }  // namespace
 
 void requantise_row(std::uint32_t type, const float* x, std::byte* row, std::int64_t n_in) {
-  const CodeFormat format = code_format(type);
   with_block(type, [&](auto tag) {
     using Block = typename decltype(tag)::Type;
-    constexpr int kBlockRuns = Block::kWeights / kRun;
     Block* blocks = reinterpret_cast<Block*>(row);
     for (std::int64_t b = 0; b < n_in / Block::kWeights; ++b) {
-      const auto assign = [&](Block& block) {
-        return assign_codes(type, format, kBlockRuns, x + b * Block::kWeights, reinterpret_cast<std::byte*>(&block));
-      };
+      const float* values = x + b * Block::kWeights;
       Block fitted = blocks[b];
-      fit_block(fitted, x + b * Block::kWeights);
-      const double new_error = assign(fitted);
-      const double old_error = assign(blocks[b]);
+      fit_block(fitted, values);
+      const double new_error = assign_codes(type, values, fitted);
+      const double old_error = assign_codes(type, values, blocks[b]);
       if (new_error < old_error || std::isnan(old_error)) blocks[b] = fitted;
     }
   });

@@ -23,6 +23,9 @@ ROSI_INLINE void load_run(const BlockQ5_1& block, int, std::int8_t* codes) {
   block.low.load(codes);
   block.high.add(codes);
 }
+ROSI_INLINE void load_run(const BlockIQ4_NL& block, int, std::int8_t* codes) { block.low.load(codes); }
+ROSI_INLINE void load_run(const BlockIQ4_XS& block, int run, std::int8_t* codes) { block.low[run].load(codes); }
+ROSI_INLINE void load_run(const BlockMXFP4& block, int, std::int8_t* codes) { block.low.load(codes); }
 
 template <class Block>
 ROSI_INLINE void store_run(Block& __restrict block, int run, const std::int8_t* __restrict codes) {
@@ -100,7 +103,8 @@ CodeFormat code_format(std::uint32_t type) {
   CodeFormat format{};
   with_block(type, [&](auto tag) {
     using Block = typename decltype(tag)::Type;
-    format = {code_range<Block>(), Block::kCentre, Block::kStepWeights};
+    format = {
+        {Block::kLowest, Block::kHighest}, Block::kCentre, Block::kStepWeights, decltype(codes_of<Block>())::kSpacing};
   });
   return format;
 }

@@ -19,11 +19,12 @@ inline constexpr int kStretch = kStretchRuns * kRun;
 inline constexpr int kGridWeights = 16;  // a grid is loaded for each 16 weights, also where 32 share one
 inline constexpr int kRunGrids = kRun / kGridWeights;
 
-/// The members of a type's blocks of the same names (block.h).
+/// What a type's blocks say of their codes (block.h).
 struct CodeFormat {
   CodeRange range;
   int centre;
   int step_weights;
+  float spacing;  // of the codes (codes.h)
 };
 CodeFormat code_format(std::uint32_t type);
 

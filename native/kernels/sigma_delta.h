@@ -37,11 +37,11 @@ inline constexpr int kClosureRounds = 16;
 inline constexpr float kUndoDiscount = 0.7f;
 
 /// Where a row's carry starts: uniform within half a flip of the row's largest mu, a different point for every row.
-/// Without it all rows would flip at the same columns.
-ROSI_HD ROSI_INLINE float row_phase(std::int64_t row, float largest_mu, float first_step) {
+/// Without it all rows would flip at the same columns. `first_flip`: what a flip of the first weight is worth.
+ROSI_HD ROSI_INLINE float row_phase(std::int64_t row, float largest_mu, float first_flip) {
   const std::uint32_t hash = (static_cast<std::uint32_t>(row) * 2654435769u) >> 8;
   const float uniform = static_cast<float>(hash) * (1.0f / 16777216.0f) - 0.5f;
-  return uniform * largest_mu * magnitude(first_step);
+  return uniform * largest_mu * magnitude(first_flip);
 }
 
 /// 1 / step, or 0 for steps that can't flip anything: zero, subnormal, infinite, NaN.
@@ -71,21 +71,23 @@ ROSI_HD ROSI_INLINE float wanted_change(const RowWeights& row, float row_penalty
   return (row.s * t - row.column_pull * lack * share) - pull * share * carry;
 }
 
-/// What a weight gets: whole codes to move by, and its error against the request, in units of the weight.
+template <class Block>
+ROSI_HD ROSI_INLINE float first_flip(const Block& first) {
+  return decltype(codes_of<Block>())::kSpacing * first.grid(0, 0).step;
+}
+
+/// What a weight gets: steps to move by, and its error against the request, in units of the weight.
 struct Flip {
   float codes;
   float error;
 };
 
-ROSI_HD ROSI_INLINE Flip choose_flip(CodeRange range, const RowWeights& row, float row_penalty, float t, float mu,
+template <class Codes>
+ROSI_HD ROSI_INLINE Flip choose_flip(const Codes& codes, const RowWeights& row, float row_penalty, float t, float mu,
                                      float lack, float carry, float code, float step, float inverse) {
   const float request = row.s * t;
   const float target = wanted_change(row, row_penalty, t, mu, lack, carry);
-  const float wanted = to_integer(larger(-256.0f, smaller(256.0f, target * inverse)));
-  // A code outside the writable range may stay and may come back in; it never moves further out.
-  const float down = smaller(static_cast<float>(range.lowest) - code, 0.0f);
-  const float up = larger(static_cast<float>(range.highest) - code, 0.0f);
-  const float allowed = larger(down, smaller(up, wanted));
+  const float allowed = codes.change(code, larger(-256.0f, smaller(256.0f, target * inverse)));
   const float change = allowed * step;
   // A flip against the request would only repay a neighbour's error, at the price of noise here.
   const bool with_request = change * request > 0.0f;
@@ -103,25 +105,25 @@ ROSI_HD ROSI_INLINE float tree_sum(float* lanes) {
   }
 }
 
-/// A move of one code by one step towards closing a column: the direction, the lack after it and its cost.
+/// A move of one code to its neighbour towards closing a column: the code and the lack after it, and its cost.
 struct Move {
-  int direction;  // +1, -1
+  int code;
   float lack;
   float cost;  // kNoMove where there is none
 };
 inline constexpr float kNoMove = 3.402823466e+38f;
 
 /// `original` is the code before any flip, `code` the present one.
-ROSI_HD ROSI_INLINE Move closing_move(CodeRange range, float s, float lack, int original, int code, float step,
+template <class Codes>
+ROSI_HD ROSI_INLINE Move closing_move(const Codes& codes, float s, float lack, int original, int code, float step,
                                       float inverse) {
-  const int direction = (lack * s) * step > 0.0f ? -1 : 1;
-  const int moved = code + direction;
-  const float after = lack + s * (static_cast<float>(direction) * step);
+  const int moved = (lack * s) * step > 0.0f ? codes.below(code) : codes.above(code);
+  const float after = lack + s * (static_cast<float>(moved - code) * step);
   const int before_size = code > original ? code - original : original - code;
   const int after_size = moved > original ? moved - original : original - moved;
   const float cost = after_size < before_size ? magnitude(after) * kUndoDiscount : magnitude(after);
-  const bool legal = moved >= range.lowest && moved <= range.highest && inverse != 0.0f;
-  return {direction, after, legal ? cost : kNoMove};
+  const bool legal = codes.allows(moved) && moved != code && inverse != 0.0f;
+  return {moved, after, legal ? cost : kNoMove};
 }
 
 /// Whether the move brings a column closer that lacks `lack`.
@@ -135,9 +137,9 @@ ROSI_HD ROSI_INLINE bool apply_closing_move(const Block& source, Block& target, 
                                             float& lack) {
   const float step = target.grid(run, lane / Block::kStepWeights).step;
   const int code = target.code(run, lane);
-  const Move move = closing_move(code_range<Block>(), s, lack, source.code(run, lane), code, step, inverse_step(step));
+  const Move move = closing_move(codes_of<Block>(), s, lack, source.code(run, lane), code, step, inverse_step(step));
   if (!helps(move, lack)) return false;
-  target.set_code(run, lane, code + move.direction);
+  target.set_code(run, lane, move.code);
   lack = move.lack;
   return true;
 }

@@ -1,5 +1,6 @@
 #include "kernels/unit_update.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -19,9 +20,33 @@ std::vector<float> scaled(std::span<const float> values, double factor) {
   return result;
 }
 
+// The quietest columns would otherwise have to take more flips than the closure can make up for.
+constexpr double kLeastLoudness = 0.1;
+
+/// 1 / loudness, such that with weights mu_j^2 the mean is 1: a row's lack is repaid as fast as without.
+/// Loudness is the root of a column's power in units of the mean one: the power itself, which is the weight that the
+/// noise has, did no better on inputs that it was not measured on (docs/low-bit.md).
+std::vector<float> repayment(std::span<const float> mu, std::span<const float> mean_squares) {
+  std::vector<float> repay(mu.size(), 1.0f);
+  double mean = 0;
+  for (const float square : mean_squares) mean += double{square};
+  mean /= double(mu.size());
+  if (!(mean > 0) || !std::isfinite(mean)) return repay;
+  double plain = 0, weighted = 0;
+  for (std::size_t j = 0; j < mu.size(); ++j) {
+    repay[j] = static_cast<float>(1 / std::max(kLeastLoudness, std::sqrt(double{mean_squares[j]} / mean)));
+    const double square = double{mu[j]} * double{mu[j]};
+    plain += square;
+    weighted += square * double{repay[j]};
+  }
+  for (float& share : repay) share = static_cast<float>(double{share} * (plain / weighted));
+  return repay;
+}
+
 }  // namespace
 
-UnitUpdate UnitUpdate::of(std::span<const float> left, std::span<const float> right) {
+UnitUpdate UnitUpdate::of(std::span<const float> left, std::span<const float> right,
+                          std::span<const float> mean_squares) {
   const double left_norm = norm(left);
   const double right_norm = norm(right);
   UnitUpdate update;
@@ -38,6 +63,7 @@ UnitUpdate UnitUpdate::of(std::span<const float> left, std::span<const float> ri
   update.s = scaled(left, 1 / left_norm);
   update.t = scaled(right, left_norm);
   update.mu = scaled(right, 1 / right_norm);
+  update.repay = repayment(update.mu, mean_squares);
   return update;
 }
 

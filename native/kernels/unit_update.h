@@ -12,14 +12,19 @@ struct UnitUpdate {
   std::vector<float> s;   // [n_out] left / |left|
   std::vector<float> t;   // [n_in] |left| * right: what each column's sum along s is to change by
   std::vector<float> mu;  // [n_in] t / |t|
-  double size = 0;        // |left| |right|, the Frobenius norm of the update; 0 leaves the vectors empty
-  double push = 0;        // |left|
+  /// [n_in] How much of what a row lacks the column may repay, about 1: less where inputs are loud, since flips there
+  /// are noise in the output. All 1 where the inputs are not known, and where all are alike.
+  std::vector<float> repay;
+  double size = 0;  // |left| |right|, the Frobenius norm of the update; 0 leaves the vectors empty
+  double push = 0;  // |left|
 
   std::int64_t n_in() const { return static_cast<std::int64_t>(t.size()); }
   std::int64_t n_out() const { return static_cast<std::int64_t>(s.size()); }
 
+  /// `mean_squares`: E[x_j^2] of the inputs, [n_in] or empty.
   /// Throws core::Error{option_invalid} when a number is not finite or the product of norms leaves float32.
-  static UnitUpdate of(std::span<const float> left, std::span<const float> right);
+  static UnitUpdate of(std::span<const float> left, std::span<const float> right,
+                       std::span<const float> mean_squares = {});
 };
 
 }  // namespace rosi::kernels

@@ -31,6 +31,8 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
     left: Float32Array,
     right: Float32Array,
     threads: number,
+    /** E[x_j²] of the inputs. */
+    meanSquares?: Float32Array,
   ): Uint8Array;
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;

@@ -50,6 +50,9 @@ function sixBits(b: DataView, offset: number, k: number): [number, number] {
 const pair = (unit: number, scale: number, code: number, minimumUnit: number, minimum: number) =>
   f32(f32(f32(unit * scale) * code) - f32(minimumUnit * minimum));
 
+const iq4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+const fp4 = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
+
 const quantised: TensorType[] = [
   { name: 'Q8_0', id: 8, weights: 32, bytes: 34, value: (b, e) => f32(halfAt(b, 0) * b.getInt8(2 + e)) },
   { name: 'Q4_0', id: 2, weights: 32, bytes: 18, value: (b, e) => f32(halfAt(b, 0) * (nibble(b, 2, e) - 8)) },
@@ -126,6 +129,30 @@ const quantised: TensorType[] = [
       const low = (b.getUint8(64 * Math.floor(e / 128) + (e % 64)) >> (e % 128 < 64 ? 0 : 4)) & 15;
       const code = low + 16 * plane(b, 128, e, 2, 4) - 32;
       return f32(f32(halfAt(b, 208) * b.getInt8(192 + Math.floor(e / 16))) * code);
+    },
+  },
+  { name: 'IQ4_NL', id: 20, weights: 32, bytes: 18, value: (b, e) => f32(halfAt(b, 0) * iq4[nibble(b, 2, e)]!) },
+  {
+    name: 'IQ4_XS',
+    id: 23,
+    weights: 256,
+    bytes: 136,
+    value: (b, e) => {
+      const k = Math.floor(e / 32);
+      const four = (b.getUint8(4 + Math.floor(k / 2)) >> (4 * (k % 2))) & 15;
+      const two = (b.getUint16(2, true) >> (2 * k)) & 3;
+      return f32(f32(halfAt(b, 0) * (four + 16 * two - 32)) * iq4[nibble(b, 8 + 16 * k, e % 32)]!);
+    },
+  },
+  {
+    name: 'MXFP4',
+    id: 39,
+    weights: 32,
+    bytes: 17,
+    value: (b, e) => {
+      const code = nibble(b, 1, e);
+      // Of its two zeros neither has a sign when read.
+      return f32(2 ** (b.getUint8(0) - 127) * (code & 8 ? -1 : 1) * fp4[code & 7]!) + 0;
     },
   },
 ];

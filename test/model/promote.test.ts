@@ -31,7 +31,7 @@ async function planFor(model: string, strength: number): Promise<UpdatePlan> {
   };
 }
 
-// File types of the engine's quantiser: Q8_0, and IQ4_NL, which nothing of ours can edit in place.
+// File types of the engine's quantiser: Q8_0, and IQ4_NL, of another kind.
 test.each([
   [7, 'Q8_0'],
   [25, 'IQ4_NL'],

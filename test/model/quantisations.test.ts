@@ -39,6 +39,9 @@ test.each([
   [3, 'Q4_1', 0.25],
   [11, 'Q3_K', 0.6],
   [10, 'Q2_K', 0.8],
+  [25, 'IQ4_NL', 0.25],
+  [30, 'IQ4_XS', 0.25],
+  [38, 'MXFP4', 0.25],
 ])(
   'file type %d, %s: the update arrives, the file refuses more, and it can be undone',
   async (fileType, type, mostBeside) => {

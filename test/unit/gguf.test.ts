@@ -111,7 +111,7 @@ describe('meanRows', () => {
   const tensors = [
     { name: 'w', type: 'F32' as const, shape: [40, 7] },
     { name: 'norm', type: 'F32' as const, shape: [40] },
-    { name: 'coded', type: 'IQ4_XS' as const, shape: [256, 2] },
+    { name: 'coded', type: 'IQ3_S' as const, shape: [256, 2] },
   ];
   const model = tinyGguf({ tensors });
   const path = join(folder, 'mean.gguf');

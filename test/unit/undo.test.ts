@@ -19,7 +19,9 @@ beforeEach(() => {
   ) as [string, string, string, string];
 });
 
-const types: TypeName[] = 'F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K'.split(' ') as TypeName[];
+const types: TypeName[] = 'F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4'.split(
+  ' ',
+) as TypeName[];
 const [nIn, nOut] = [512, 40];
 const model: TinyOptions = {
   metadata: { 'tiny.word': { string: 'x'.repeat(5000) }, 'rosi.before': { string: 'an older edit' } },

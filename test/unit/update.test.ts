@@ -39,6 +39,9 @@ const editable: TypeName[] = [
   'Q4_K',
   'Q5_K',
   'Q6_K',
+  'IQ4_NL',
+  'IQ4_XS',
+  'MXFP4',
 ];
 const [nIn, nOut] = [512, 6]; // two blocks of the largest type a row
 
@@ -52,7 +55,7 @@ const model: TinyOptions = {
     ...editable.map((type, i) => ({ name: `w.${type}`, type, shape: [nIn, nOut], gap: 32 * (i % 2) })),
     { name: 'norm', type: 'F32', shape: [nIn] },
     { name: 'experts', type: 'F32', shape: [nIn, nOut, 2] },
-    { name: 'coded', type: 'IQ4_XS', shape: [nIn, nOut] },
+    { name: 'coded', type: 'IQ3_S', shape: [nIn, nOut] },
   ],
   trailing: Buffer.from('something after the last tensor'),
 };
@@ -252,7 +255,7 @@ describe('a plan that does not fit is refused and writes nothing', () => {
       'a type that has no kernel',
       { tensors: [{ name: 'coded', left, right }] },
       'TENSOR_UNSUPPORTED',
-      { tensor: 'coded', type: 'IQ4_XS' },
+      { tensor: 'coded', type: 'IQ3_S' },
     ],
     ["someone else's key", { metadata: { 'general.name': 'x' } }, 'OPTION_INVALID', { key: 'general.name' }],
     ['a key we write ourselves', { metadata: { 'rosi.checksum': 'x' } }, 'OPTION_INVALID', { key: 'rosi.checksum' }],
