@@ -22,7 +22,7 @@ export interface Fidelity {
 
 // What rounding may take or add. Finished files of the 13 types that were tried stay well within; docs/low-bit.md.
 // The shift's is a share of what was planned, or of a quarter of the distance where less was planned.
-export const fidelityBounds = { shift: 0.2, refusal: 0.1, kl: 0.05 };
+export const fidelityBounds = { shift: 0.3, refusal: 0.1, kl: 0.05 };
 const smallShift = 0.25;
 const fewPrompts = { harmful: 32, harmless: 24 };
 

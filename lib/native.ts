@@ -104,6 +104,11 @@ export interface PlannedTensor extends RankOneFactors {
   type?: PromotionType;
   /** For {@link RealisedUpdate.noiseToSignal}, and for less of it: flips go where inputs are quiet. */
   inputs?: InputStatistics;
+  /**
+   * [nOut]: what follows the matrix uses its output along this, so that rounding keeps each column's sum along it. Default:
+   * along left.
+   */
+  readout?: Float32Array;
   /** How the same edit is made as a run-time adapter; null: the engine ignores one. Default: with the same factors. */
   adapter?: AdapterWay | null;
 }

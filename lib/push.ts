@@ -70,12 +70,13 @@ export function toFactors(push: Push, s: Float32Array): PlannedTensor {
   const { writer, right, gains, expertScale } = push;
   const { name, nExperts, nOut } = writer;
   const one = gains === null ? s : s.map((value, i) => value / gains[i]!);
+  const readout = gains === null ? {} : { readout: s.map((value, i) => value * gains[i]!) };
   const left = new Float32Array(nExperts * nOut);
   for (let expert = 0; expert < nExperts; ++expert) {
     const scale = expertScale?.[expert] ?? 1;
     left.set(scale === 1 ? one : one.map((value) => value / scale), expert * nOut);
   }
-  return { name, left, right, ...(nExperts > 1 && { nExperts }), inputs: push.inputs, ...adapterWay(push) };
+  return { name, left, right, ...(nExperts > 1 && { nExperts }), inputs: push.inputs, ...readout, ...adapterWay(push) };
 }
 
 /**

@@ -134,7 +134,8 @@ class Tensors {
     const std::span<std::byte> target = part(whole, whole.size() / n_experts);
     kernels::RankOne rank_one{part(std::span(update.left), static_cast<std::size_t>(n_out)),
                               part(std::span(update.right), static_cast<std::size_t>(n_in)),
-                              {}};
+                              {},
+                              update.readout};
     if (update.inputs) {
       const std::span<const float> squares(update.inputs->mean_squares);
       const bool shared = squares.size() == static_cast<std::size_t>(n_in);

@@ -28,6 +28,7 @@ struct TensorUpdate {
   std::int64_t n_experts = 1;  // shape[2] of the tensor
   std::string type;            // to write it in, as gguf/types.h names it; empty: its own
   std::optional<InputStatistics> inputs;
+  std::vector<float> readout;  // [n_out], for all experts: kernels/rank_one.h; empty: left
 };
 
 struct UpdatePlan {

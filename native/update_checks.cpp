@@ -142,6 +142,7 @@ Job check_tensor(const gguf::Model& source, const TensorUpdate& update) {
   check_numbers(update.left, "left factor", "left", tensor->shape[1] * tensor->shape[2], update.name);
   check_numbers(update.right, "right factor", "right", tensor->shape[0] * tensor->shape[2], update.name);
   check_inputs(*tensor, update);
+  if (!update.readout.empty()) check_numbers(update.readout, "readout", "readout", tensor->shape[1], update.name);
   return job;
 }
 

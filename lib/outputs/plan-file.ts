@@ -22,7 +22,7 @@ export async function savePlan(
 ): Promise<void> {
   const { source, direction, prompts, settings } = provenance;
   const shapes = checkFactors(plan.tensors);
-  const tensors = plan.tensors.map(({ name, left, right, inputs, adapter }, i) => {
+  const tensors = plan.tensors.map(({ name, left, right, inputs, readout, adapter }, i) => {
     const { nIn, nOut, nExperts } = shapes[i]!;
     return {
       name,
@@ -32,13 +32,15 @@ export async function savePlan(
       ...(inputs && {
         inputs: { meanSquares: base64(inputs.meanSquares), responseRms: inputs.responseRms },
       }),
+      ...(readout && { readout: base64(readout) }),
       ...(adapter !== undefined && {
         adapter: adapter && { ...adapter, expertScale: adapter.expertScale && base64(adapter.expertScale) },
       }),
     };
   });
   const size = tensors.reduce(
-    (sum, { left, right, inputs }) => sum + left.length + right.length + (inputs?.meanSquares.length ?? 0),
+    (sum, { left, right, inputs, readout }) =>
+      sum + left.length + right.length + (inputs?.meanSquares.length ?? 0) + (readout?.length ?? 0),
     0,
   );
   if (size > largestPlan) {

@@ -136,6 +136,7 @@ function parseTensor(tensor: Field): PlannedTensor {
   const left = tensor.get('left').floats(nOut * nExperts);
   const right = tensor.get('right').floats(nIn * nExperts);
   const inputs = tensor.get('inputs');
+  const readout = tensor.get('readout');
   const adapter = tensor.get('adapter');
   return {
     name,
@@ -143,6 +144,7 @@ function parseTensor(tensor: Field): PlannedTensor {
     right,
     ...(shape.length > 2 ? { nExperts } : {}),
     ...(inputs.isMissing ? {} : { inputs: parseInputs(inputs, nIn, nExperts) }),
+    ...(readout.isMissing ? {} : { readout: readout.floats(nOut) }),
     ...(adapter.isMissing ? {} : { adapter: adapter.isNull ? null : parseAdapter(adapter, nExperts) }),
   };
 }

@@ -115,13 +115,13 @@ Napi::Value repack(const Napi::CallbackInfo& info) {
   return bytes;
 }
 
-/// _flipCodes(type, bytes, nIn, nOut, left, right, threads, meanSquares?) -> Uint8Array: sweep and closure alone.
+/// _flipCodes(type, bytes, nIn, nOut, left, right, threads, meanSquares?, readout?) -> Uint8Array: sweep and closure.
 /// threads 0: as a GPU divides the work.
 Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
-  const auto update = kernels::UnitUpdate::of(to_floats(info[4]), to_floats(info[5]),
-                                              info[7].IsUndefined() ? std::vector<float>() : to_floats(info[7]));
+  const auto given = [&](std::size_t i) { return info[i].IsUndefined() ? std::vector<float>() : to_floats(info[i]); };
+  const auto update = kernels::UnitUpdate::of(to_floats(info[4]), to_floats(info[5]), given(7), given(8));
   if (update.n_in() != tensor.n_in || update.n_out() != tensor.n_out) {
     throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers and not be zero");
   }

@@ -23,6 +23,7 @@ TensorUpdate to_tensor_update(const Napi::Object& item) {
     const auto inputs = item.Get("inputs").As<Napi::Object>();
     update.inputs = {to_floats(inputs.Get("meanSquares")), inputs.Get("responseRms").As<Napi::Number>()};
   }
+  if (!item.Get("readout").IsUndefined()) update.readout = to_floats(item.Get("readout"));
   return update;
 }
 

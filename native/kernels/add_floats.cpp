@@ -35,7 +35,7 @@ ROSI_CLONES float flip_run(const Weight* source, Weight* target, int n, RowWeigh
     const bool with_request = change * request > 0.0f;
     target[k] = with_request ? rounded : source[k];
     const float error = (with_request ? change : 0.0f) - request;
-    lack[k] = lack[k] + row.s * error;
+    lack[k] = lack[k] + row.p * error;
     weighted[k] = mu[k] * error;
   }
   return carry + tree_sum(weighted);
@@ -56,7 +56,7 @@ void flip_all(const Weight* source, Weight* target, const UnitUpdate& update, co
       return carry;
     }
     if (tile.first_column == 0) carry = row_phase(tile.row, largest_mu, Weight::kLastPlace * source[first].load());
-    const RowWeights row = RowWeights::of(s, pull);
+    const RowWeights row = RowWeights::of(s, update.p[tile.row], pull);
     for (std::int64_t k = 0; k < tile.columns; k += kRun) {
       const std::int64_t j = tile.first_column + k;
       carry = flip_run(source + first + k, target + first + k,

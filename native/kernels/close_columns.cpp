@@ -27,7 +27,7 @@ struct Runs {
 
 /// Looks at n_runs runs of one row. A column that is closed has cost -1, which no move undercuts.
 template <class Codes>
-ROSI_CLONES void search_runs(Codes kind, const Runs& runs, int n_runs, float s, std::int32_t row,
+ROSI_CLONES void search_runs(Codes kind, const Runs& runs, int n_runs, float p, std::int32_t row,
                              const float* __restrict lack, float* __restrict cost, std::int32_t* __restrict best_row) {
   for (int begin = 0; begin < n_runs * kRun; begin += kRun) {
     float step[kRun], inverse[kRun];
@@ -36,7 +36,7 @@ ROSI_CLONES void search_runs(Codes kind, const Runs& runs, int n_runs, float s, 
     for (int k = 0; k < kRun; ++k) original[k] = runs.original[begin + k];
     for (int k = 0; k < kRun; ++k) codes[k] = runs.codes[begin + k];
     for (int k = 0; k < kRun; ++k) {
-      const Move move = closing_move(kind, s, lack[begin + k], original[k], codes[k], step[k], inverse[k]);
+      const Move move = closing_move(kind, p, lack[begin + k], original[k], codes[k], step[k], inverse[k]);
       const bool better = move.cost < cost[begin + k];
       cost[begin + k] = better ? move.cost : cost[begin + k];
       best_row[begin + k] = better ? row : best_row[begin + k];
@@ -51,7 +51,7 @@ class ClosureTile {
       : type_(type),
         source_(source),
         target_(target),
-        s_(update.s),
+        p_(update.p),
         row_bytes_(row_bytes(type, update.n_in())),
         tolerance_(tolerance),
         lack_(lack + first_column),
@@ -63,8 +63,8 @@ class ClosureTile {
   /// One round; false when there was nothing left to do.
   bool round() {
     const std::vector<Stretch> open = open_stretches();
-    for (std::size_t i = 0; i < s_.size() && !open.empty(); ++i) {
-      if (s_[i] == 0.0f) continue;
+    for (std::size_t i = 0; i < p_.size() && !open.empty(); ++i) {
+      if (p_[i] == 0.0f) continue;
       for (const Stretch& stretch : open) search(static_cast<std::int32_t>(i), stretch);
     }
     bool moved = false;
@@ -115,7 +115,7 @@ class ClosureTile {
     load(row, stretch, runs);
     const std::int64_t j = stretch.first_run * kRun;
     with_codes(type_, [&](auto kind) {
-      search_runs(kind, runs, static_cast<int>(stretch.n_runs), s_[row], row, lack_ + j, best_.cost.data() + j,
+      search_runs(kind, runs, static_cast<int>(stretch.n_runs), p_[row], row, lack_ + j, best_.cost.data() + j,
                   best_.row.data() + j);
     });
   }
@@ -132,7 +132,7 @@ class ClosureTile {
       const float step = runs.steps[lane / kGridWeights];
       Move move{};
       with_codes(type_, [&](auto kind) {
-        move = closing_move(kind, s_[row], lack_[j], runs.original[lane], runs.codes[lane], step, inverse_step(step));
+        move = closing_move(kind, p_[row], lack_[j], runs.original[lane], runs.codes[lane], step, inverse_step(step));
       });
       if (helps(move, lack_[j])) {
         runs.codes[lane] = static_cast<std::int8_t>(move.code);
@@ -149,7 +149,7 @@ class ClosureTile {
   std::uint32_t type_;
   const std::byte* source_;
   std::byte* target_;
-  const std::vector<float>& s_;
+  const std::vector<float>& p_;
   std::size_t row_bytes_;
   float tolerance_;
   float* lack_;

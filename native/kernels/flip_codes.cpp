@@ -25,7 +25,7 @@ ROSI_CLONES float flip_runs(Codes kind, const RowWeights& row, float row_penalty
     for (int k = 0; k < kRun; ++k) {
       const Flip flip =
           choose_flip(kind, row, row_penalty * repay[k], t[k], mu[k], lack[k], carry, code[k], step[k], inverse[k]);
-      lack[k] = lack[k] + row.s * flip.error;
+      lack[k] = lack[k] + row.p * flip.error;
       weighted[k] = mu[k] * flip.error;
       flips[k] = static_cast<int>(flip.codes);
       any |= flips[k];
@@ -59,7 +59,7 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
     std::memcpy(to, from, static_cast<std::size_t>(tile.columns / block.weights * block.bytes));
     const float s = update.s[tile.row];
     if (s == 0.0f) return carry;
-    const RowWeights row = RowWeights::of(s, pull);
+    const RowWeights row = RowWeights::of(s, update.p[tile.row], pull);
     for (std::int64_t first_run = 0; first_run < tile.columns / kRun; first_run += kStretchRuns) {
       const std::int64_t n_runs = std::min<std::int64_t>(kStretchRuns, tile.columns / kRun - first_run);
       const std::int64_t j = tile.first_column + first_run * kRun;

@@ -18,7 +18,7 @@ constexpr std::int64_t kParts = 16;
 constexpr double kFaintGroup = 1e-6;
 
 struct Sums {
-  std::vector<double> column;  // sum_i s_i dW_ij
+  std::vector<double> column;  // sum_i p_i dW_ij
   std::vector<double> errors;  // sum_i (dW_ij - s_i t_j)^2; empty without inputs
   std::vector<double> along;   // [rows of the part] sum_j dW_ij mu_j
   double change_squares = 0;   // |dW|^2
@@ -39,7 +39,7 @@ struct RowSums {
 };
 
 /// Adds n weights, 32 at most, the first of which is lane 0.
-ROSI_INLINE void add_lanes(const float* before, const float* after, int n, double s, const float* mu,
+ROSI_INLINE void add_lanes(const float* before, const float* after, int n, double p, const float* mu,
                            double* __restrict column, RowSums& sums) {
   for (int k = 0; k < n; ++k) {
     const double change = double{after[k]} - double{before[k]};
@@ -47,17 +47,17 @@ ROSI_INLINE void add_lanes(const float* before, const float* after, int n, doubl
     sums.change_squares[k] += change * change;
     sums.weight_squares[k] += double{before[k]} * double{before[k]};
     sums.changed[k] += after[k] - before[k] != 0.0f ? 1 : 0;
-    column[k] += s * change;
+    column[k] += p * change;
   }
 }
 
-ROSI_CLONES void add_changes(const float* before, const float* after, int n, double s, const float* mu, double* column,
+ROSI_CLONES void add_changes(const float* before, const float* after, int n, double p, const float* mu, double* column,
                              RowSums& sums) {
   int begin = 0;
   for (; begin + kRun <= n; begin += kRun) {
-    add_lanes(before + begin, after + begin, kRun, s, mu + begin, column + begin, sums);
+    add_lanes(before + begin, after + begin, kRun, p, mu + begin, column + begin, sums);
   }
-  add_lanes(before + begin, after + begin, n - begin, s, mu + begin, column + begin, sums);
+  add_lanes(before + begin, after + begin, n - begin, p, mu + begin, column + begin, sums);
 }
 
 /// Adds up the squared errors of each column.
@@ -146,7 +146,7 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
       sums.saturated += count_saturated(job.format.range, after.codes, values, after.values, n / kRun);
     }
     const int count = static_cast<int>(n);
-    add_changes(values, after.values, count, s, update.mu.data() + j, all.column.data() + j, sums);
+    add_changes(values, after.values, count, double{update.p[i]}, update.mu.data() + j, all.column.data() + j, sums);
     if (!all.errors.empty()) {
       add_errors(values, after.values, count, s, update.t.data() + j, all.errors.data() + j);
     }
@@ -197,9 +197,11 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   }
   const double size = update.size;
   const double n_weights = double(update.s.size()) * double(update.t.size());
-  double gain = 0, along_squares = 0, cross = 0, error_squares = 0, s_squares = 0, t_squares = 0;
+  const double alignment = update.alignment;
+  double gain = 0, read = 0, along_squares = 0, cross = 0, error_squares = 0, s_squares = 0, t_squares = 0;
   for (std::size_t i = 0; i < update.s.size(); ++i) {
     gain += double{update.s[i]} * all.along[i];
+    read += double{update.p[i]} * all.along[i];
     along_squares += all.along[i] * all.along[i];
     s_squares += double{update.s[i]} * update.s[i];
   }
@@ -207,10 +209,10 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   for (std::size_t begin = 0; begin < update.t.size(); begin += kRun) {
     double asked = 0, got = 0;
     for (std::size_t j = begin; j < std::min(begin + kRun, update.t.size()); ++j) {
-      const double t = update.t[j];
+      const double t = update.t[j], column = all.column[j] / alignment;
       asked += t * t;
-      got += t * all.column[j];
-      error_squares += (all.column[j] - t) * (all.column[j] - t);
+      got += t * column;
+      error_squares += (column - t) * (column - t);
     }
     t_squares += asked;
     cross += got;
@@ -218,14 +220,15 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   }
   Realised realised;
   realised.relative_change = all.weight_squares > 0 ? size / std::sqrt(all.weight_squares) : 0;
-  realised.gain = gain / size;
+  realised.gain = read / alignment / size;
   realised.worst_gain = realised.gain;
   realised.size = size;
   realised.push = update.push;
   realised.off_direction = std::sqrt(std::max(0.0, along_squares - gain * gain)) / size;
   realised.column_error = std::sqrt(error_squares) / size;
   realised.worst_group = worst;
-  // |dW - D|^2 opened up, since D itself is never formed.
+  // |dW - D|^2 opened up, since D itself is never formed; <dW, D> is the sum of s-weighted columns, and |D| times gain.
+  if (update.p != update.s) cross = size * gain;
   realised.collateral = std::sqrt(std::max(0.0, all.change_squares - 2 * cross + s_squares * t_squares)) / size;
   const double mean_step = all.steps / n_weights * double{job.format.spacing};
   realised.step_ratio = mean_step > 0 ? mean_magnitude(update.s) * mean_magnitude(update.t) / mean_step : 0;

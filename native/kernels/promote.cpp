@@ -62,7 +62,8 @@ struct Promotion {
     std::vector<double> change;
     measure(source, type, target, unit, {}, threads, slice(progress, 0.5, 0.6), &change);
     std::vector<float> lack(unit.t.size());
-    for (std::size_t j = 0; j < lack.size(); ++j) lack[j] = static_cast<float>(change[j] - double{unit.t[j]});
+    for (std::size_t j = 0; j < lack.size(); ++j)
+      lack[j] = static_cast<float>(change[j] - unit.alignment * double{unit.t[j]});
     // All codes are new, so no move counts as taking one back.
     close_columns(type, target, target, unit, lack, threads, slice(progress, 0.6, 0.9));
     return finish(target, slice(progress, 0.9, 1));
@@ -108,7 +109,7 @@ Realised promote(const EncodedRows& source, std::uint32_t type, std::span<std::b
                  std::int64_t n_out, const RankOne& update, int threads, const core::Progress& progress) {
   check_tensor(type, n_in, n_out, target.size());
   check_sizes(source, n_in, n_out, update);
-  const UnitUpdate unit = UnitUpdate::of(update.left, update.right);
+  const UnitUpdate unit = UnitUpdate::of(update.left, update.right, {}, update.readout);
   const core::ThreadPool pool(threads);
   const Promotion promotion{source, type, update, unit, pool};
   Realised realised;

@@ -26,6 +26,9 @@ struct RankOne {
   std::span<const float> left;   // [n_out]
   std::span<const float> right;  // [n_in]
   Inputs inputs = {};
+  /// [n_out] What follows uses the output along this, p its unit vector; empty: along left, p = s. Rounding then keeps
+  /// the sum of each column along p rather than along s.
+  std::span<const float> readout = {};
 };
 
 /// What a tensor really changed by, dW = target - source, against the request D = left * right^T. Measured on the two
@@ -35,10 +38,10 @@ struct Realised {
   /// "copy" (nothing asked, bytes equal) | "add" | "code-flips" | "refit" | "promote" (written in another type)
   std::string mode = "copy";
   double relative_change = 0;  // |D| / |W|, Frobenius: what was asked for
-  double gain = 1;             // s.(dW r) / |D|: the share that arrived; 1 is exact
+  double gain = 1;             // p.(dW r) / p.(D r): the share that arrived; 1 is exact
   double worst_gain = 1;       // of the experts' gains the one farthest from 1
   double off_direction = 0;    // |dW r - s (s.dW r)| / |D|: what an input along r pushes beside s
-  double column_error = 0;     // |s^T dW - t| / |t| with t = |left| right
+  double column_error = 0;     // |p^T dW / p.s - t| / |t| with t = |left| right
   double worst_group = 1;      // least share that arrived in 32 neighbouring columns, among those with >= 1e-6 of |t|^2
   double collateral = 0;       // |dW - D| / |D|: the noise
   double step_ratio = 0;       // mean |D_ij| / mean |step|; 0 for float types

@@ -58,7 +58,8 @@ struct Attempt {
     std::vector<double> change;
     measure(type, source, target, update, {}, threads, {}, &change);
     std::vector<float> lack(update.t.size());
-    for (std::size_t j = 0; j < lack.size(); ++j) lack[j] = static_cast<float>(change[j] - double{update.t[j]});
+    for (std::size_t j = 0; j < lack.size(); ++j)
+      lack[j] = static_cast<float>(change[j] - update.alignment * double{update.t[j]});
     // The codes before the closure are new themselves, so no move counts as taking one back.
     close_columns(type, target, target, update, lack, threads, slice(progress, 0.6, 0.9));
     return finish("refit", target, slice(progress, 0.9, 1));
@@ -122,7 +123,7 @@ Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std
                       const core::Progress& progress) {
   check_tensor(type, n_in, n_out, source.size());
   check_sizes(n_in, n_out, source, target, update);
-  const UnitUpdate unit = UnitUpdate::of(update.left, update.right, update.inputs.mean_squares);
+  const UnitUpdate unit = UnitUpdate::of(update.left, update.right, update.inputs.mean_squares, update.readout);
   if (unit.size == 0) {
     std::memcpy(target.data(), source.data(), source.size());
     core::report(progress, 1);

@@ -47,6 +47,11 @@ class DeviceArray {
   std::size_t count_;
 };
 
+struct Rows {
+  const float* s;
+  const float* p;
+};
+
 struct Columns {
   const float* t;
   const float* mu;
@@ -66,7 +71,7 @@ __device__ float receive_carry(const gpu::HandWord* from) {
 /// A warp a block: 32 threads. Launched with one block for each tile.
 template <class Block>
 __global__ void __launch_bounds__(kRun)
-    sweep_tiles(const Block* source, Block* target, gpu::Shape shape, const float* s, Columns columns, float largest_mu,
+    sweep_tiles(const Block* source, Block* target, gpu::Shape shape, Rows rows, Columns columns, float largest_mu,
                 Penalties pull, gpu::HandWord* hands, unsigned* next_tile) {
   __shared__ std::int8_t codes[kRun];
   const int lane = static_cast<int>(threadIdx.x);
@@ -85,9 +90,9 @@ __global__ void __launch_bounds__(kRun)
     lack[r] = 0.0f;
   }
   for (std::int64_t row = 0; row < shape.n_out; ++row) {
-    const float row_s = s[row];
+    const float row_s = rows.s[row];
     if (row_s == 0.0f) continue;
-    const RowWeights weights = RowWeights::of(row_s, pull);
+    const RowWeights weights = RowWeights::of(row_s, rows.p[row], pull);
     float carry = tile == 0 ? row_phase(row, largest_mu, first_flip(source[gpu::place<Block>(shape, row, 0).block]))
                             : receive_carry(hands + gpu::hand_index(shape, tile - 1, row));
 #pragma unroll
@@ -99,7 +104,7 @@ __global__ void __launch_bounds__(kRun)
       const int code = block.code(at.run, lane);
       const Flip flip = choose_flip(codes_of<Block>(), weights, pull.row * repay[r], t[r], mu[r], lack[r], carry,
                                     static_cast<float>(code), step, inverse_step(step));
-      lack[r] = lack[r] + row_s * flip.error;
+      lack[r] = lack[r] + weights.p * flip.error;
       float sum = mu[r] * flip.error;
       // tree_sum(): each lane adds its partner's number, and addition commutes.
       for (int width = kRun / 2; width > 0; width /= 2) sum = sum + __shfl_xor_sync(kAllLanes, sum, width);
@@ -132,7 +137,7 @@ __global__ void start_search(std::int64_t n_in, const float* lack, float toleran
 /// A warp a block; grid (runs, search parts).
 template <class Block>
 __global__ void __launch_bounds__(kRun)
-    search_moves(const Block* source, const Block* target, gpu::Shape shape, const float* s, const float* lack,
+    search_moves(const Block* source, const Block* target, gpu::Shape shape, const float* p, const float* lack,
                  const gpu::MoveKey* first, gpu::MoveKey* best) {
   const int lane = static_cast<int>(threadIdx.x);
   const std::int64_t run = blockIdx.x;
@@ -143,23 +148,23 @@ __global__ void __launch_bounds__(kRun)
   const std::int64_t end = begin + gpu::kSearchRows < shape.n_out ? begin + gpu::kSearchRows : shape.n_out;
   gpu::MoveKey key = start;
   for (std::int64_t row = begin; row < end; ++row) {
-    if (s[row] == 0.0f) continue;
+    if (p[row] == 0.0f) continue;
     const gpu::Place at = gpu::place<Block>(shape, row, run);
-    key = gpu::search_row(source[at.block], target[at.block], at.run, lane, s[row], row, lack[column], key);
+    key = gpu::search_row(source[at.block], target[at.block], at.run, lane, p[row], row, lack[column], key);
   }
   if (key < start) atomicMin(best + column, key);
 }
 
 /// A thread for each tile.
 template <class Block>
-__global__ void apply_moves(const Block* source, Block* target, gpu::Shape shape, const float* s, float* lack,
+__global__ void apply_moves(const Block* source, Block* target, gpu::Shape shape, const float* p, float* lack,
                             const gpu::MoveKey* first, const gpu::MoveKey* best, bool* stuck, unsigned* moved) {
   const std::int64_t tile = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (tile >= gpu::tiles(shape)) return;
   const std::int64_t begin = tile * gpu::kTileColumns;
   const std::int64_t end = begin + gpu::kTileColumns < shape.n_in ? begin + gpu::kTileColumns : shape.n_in;
   for (std::int64_t j = begin; j < end; ++j) {
-    if (gpu::apply_key(source, target, shape, j, s, first[j], best[j], lack[j], stuck[j])) *moved = 1u;
+    if (gpu::apply_key(source, target, shape, j, p, first[j], best[j], lack[j], stuck[j])) *moved = 1u;
   }
 }
 
@@ -171,7 +176,7 @@ void flip_and_close(std::span<const std::byte> source, std::span<std::byte> targ
   const auto columns = static_cast<std::size_t>(shape.n_in);
   const auto tiles = static_cast<std::size_t>(gpu::tiles(shape));
   DeviceArray<std::byte> from(source), to(source);
-  DeviceArray<float> s(std::span(update.s)), t(std::span(update.t)), mu(std::span(update.mu)),
+  DeviceArray<float> s(std::span(update.s)), p(std::span(update.p)), t(std::span(update.t)), mu(std::span(update.mu)),
       repay(std::span(update.repay)), lack(columns);
   const auto* blocks = reinterpret_cast<const Block*>(from.get());
   auto* new_blocks = reinterpret_cast<Block*>(to.get());
@@ -183,8 +188,8 @@ void flip_and_close(std::span<const std::byte> source, std::span<std::byte> targ
     hands.clear();
     next_tile.clear();
     sweep_tiles<<<static_cast<unsigned>(tiles), kRun>>>(
-        blocks, new_blocks, shape, s.get(), Columns{t.get(), mu.get(), repay.get(), lack.get()}, largest_mu,
-        penalties(shape.n_in, shape.n_out), hands.get(), next_tile.get());
+        blocks, new_blocks, shape, Rows{s.get(), p.get()}, Columns{t.get(), mu.get(), repay.get(), lack.get()},
+        largest_mu, penalties(shape.n_in, shape.n_out), hands.get(), next_tile.get());
     check(cudaDeviceSynchronize(), "the sweep");
   }
   DeviceArray<gpu::MoveKey> first(columns), best(columns);
@@ -197,8 +202,8 @@ void flip_and_close(std::span<const std::byte> source, std::span<std::byte> targ
     start_search<<<blocks_for(shape.n_in, 256), 256>>>(shape.n_in, lack.get(), tolerance, stuck.get(), first.get(),
                                                        best.get());
     const dim3 grid(static_cast<unsigned>(gpu::runs(shape)), static_cast<unsigned>(gpu::search_parts(shape)));
-    search_moves<<<grid, kRun>>>(blocks, new_blocks, shape, s.get(), lack.get(), first.get(), best.get());
-    apply_moves<<<blocks_for(gpu::tiles(shape), 32), 32>>>(blocks, new_blocks, shape, s.get(), lack.get(), first.get(),
+    search_moves<<<grid, kRun>>>(blocks, new_blocks, shape, p.get(), lack.get(), first.get(), best.get());
+    apply_moves<<<blocks_for(gpu::tiles(shape), 32), 32>>>(blocks, new_blocks, shape, p.get(), lack.get(), first.get(),
                                                            best.get(), stuck.get(), moved.get());
     check(cudaGetLastError(), "the closure");
     unsigned any = 0;

@@ -27,7 +27,7 @@ struct Device {
     for (std::int64_t row = 0; row < shape.n_out; ++row) {
       const float s = update.s[row];
       if (s == 0.0f) continue;
-      const RowWeights weights = RowWeights::of(s, pull);
+      const RowWeights weights = RowWeights::of(s, update.p[row], pull);
       float carry = tile == 0 ? row_phase(row, largest_mu, first_flip(source[gpu::place<Block>(shape, row, 0).block]))
                               : receive(tile - 1, row);
       for (int r = 0; r < gpu::runs_in_tile(shape, tile); ++r) {
@@ -43,7 +43,7 @@ struct Device {
           const Flip flip =
               choose_flip(codes_of<Block>(), weights, pull.row * update.repay[j], update.t[j], update.mu[j], lack[j],
                           carry, static_cast<float>(code), step, inverse_step(step));
-          lack[j] = lack[j] + s * flip.error;
+          lack[j] = lack[j] + weights.p * flip.error;
           sums[lane] = update.mu[j] * flip.error;
           codes[lane] = static_cast<std::int8_t>(code + static_cast<int>(flip.codes));
           any |= flip.codes != 0.0f;
@@ -79,9 +79,9 @@ struct Device {
         gpu::MoveKey key = first[j];
         for (std::int64_t row = part * gpu::kSearchRows; row < std::min(shape.n_out, (part + 1) * gpu::kSearchRows);
              ++row) {
-          if (update.s[row] == 0.0f) continue;
+          if (update.p[row] == 0.0f) continue;
           const gpu::Place at = gpu::place<Block>(shape, row, j / kRun);
-          key = gpu::search_row(source[at.block], target[at.block], at.run, static_cast<int>(j % kRun), update.s[row],
+          key = gpu::search_row(source[at.block], target[at.block], at.run, static_cast<int>(j % kRun), update.p[row],
                                 row, lack[j], key);
         }
         best[j] = std::min(best[j], key);
@@ -90,7 +90,7 @@ struct Device {
     bool moved = false;
     for (std::int64_t j = 0; j < shape.n_in; ++j) {
       bool is_stuck = stuck[j] != 0;
-      moved |= gpu::apply_key(source, target, shape, j, update.s.data(), first[j], best[j], lack[j], is_stuck);
+      moved |= gpu::apply_key(source, target, shape, j, update.p.data(), first[j], best[j], lack[j], is_stuck);
       stuck[j] = is_stuck ? 1 : 0;
     }
     return moved;

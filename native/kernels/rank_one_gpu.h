@@ -67,10 +67,10 @@ ROSI_HD inline MoveKey first_key(float lack, float tolerance, bool stuck) {
 
 /// The best key of one column after looking at one row.
 template <class Block>
-ROSI_HD ROSI_INLINE MoveKey search_row(const Block& source, const Block& target, int run, int lane, float s,
+ROSI_HD ROSI_INLINE MoveKey search_row(const Block& source, const Block& target, int run, int lane, float p,
                                        std::int64_t row, float lack, MoveKey best) {
   const float step = target.grid(run, lane / Block::kStepWeights).step;
-  const Move move = closing_move(codes_of<Block>(), s, lack, source.code(run, lane), target.code(run, lane), step,
+  const Move move = closing_move(codes_of<Block>(), p, lack, source.code(run, lane), target.code(run, lane), step,
                                  inverse_step(step));
   const MoveKey key = move_key(move.cost, row);
   return key < best ? key : best;
@@ -83,12 +83,12 @@ ROSI_HD inline std::int64_t search_parts(const Shape& shape) { return (shape.n_o
 /// Applies a column's best move; sets `stuck` where there is none that helps. True when a code changed.
 template <class Block>
 ROSI_HD inline bool apply_key(const Block* source, Block* target, const Shape& shape, std::int64_t column,
-                              const float* s, MoveKey first, MoveKey best, float& lack, bool& stuck) {
+                              const float* p, MoveKey first, MoveKey best, float& lack, bool& stuck) {
   if (first == 0) return false;
   if (best < first) {
     const std::int64_t row = key_row(best);
     const Place at = place<Block>(shape, row, column / kRun);
-    if (apply_closing_move(source[at.block], target[at.block], at.run, static_cast<int>(column % kRun), s[row], lack)) {
+    if (apply_closing_move(source[at.block], target[at.block], at.run, static_cast<int>(column % kRun), p[row], lack)) {
       return true;
     }
   }

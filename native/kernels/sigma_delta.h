@@ -2,8 +2,9 @@
 //
 // Rounding W + D anew loses most of a D that is small against the grid's step. Instead codes are flipped by whole
 // steps, and what a flip overshoots is carried on, in two directions: e[j], down a column, is what the weighted column
-// sum sum_i s_i dW_ij lacks; the row carry, along a row, is what sum_j mu_j dW_ij lacks, mu = t / |t|. So the edit's
-// effect stays along s, and its size is right for every column. docs/method.md has derivation and measurements.
+// sum sum_i p_i dW_ij lacks, p being s, or the readout along which the output is used (unit_update.h); the row carry,
+// along a row, is what sum_j mu_j dW_ij lacks, mu = t / |t|. So the edit's effect stays along s, and its size is right
+// for every column. docs/method.md has derivation and measurements.
 //
 // The row carry is renewed every 32 columns: within a run all lanes are independent.
 #pragma once
@@ -50,14 +51,15 @@ ROSI_HD ROSI_INLINE float inverse_step(float step) {
   return size >= 1.17549435e-38f && size <= 3.402823466e+38f ? 1.0f / step : 0.0f;
 }
 
-/// What is the same for all weights of a row: s, and products of it. From `RowWeights::of`.
+/// What is the same for all weights of a row: s, the readout p, and products of it. From `RowWeights::of`.
 struct RowWeights {
   float s;
-  float column_pull;  // column penalty * s
-  float damping;      // 1 + column penalty * s^2
+  float p;
+  float column_pull;  // column penalty * p
+  float damping;      // 1 + column penalty * p^2
 
-  ROSI_HD static ROSI_INLINE RowWeights of(float s, const Penalties& penalties) {
-    return {s, penalties.column * s, 1.0f + penalties.column * s * s};
+  ROSI_HD static ROSI_INLINE RowWeights of(float s, float p, const Penalties& penalties) {
+    return {s, p, penalties.column * p, 1.0f + penalties.column * p * p};
   }
 };
 

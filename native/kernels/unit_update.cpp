@@ -43,10 +43,28 @@ std::vector<float> repayment(std::span<const float> mu, std::span<const float> m
   return repay;
 }
 
+// A column's sum along p would have to be many times as exact for what it says along s.
+constexpr double kLeastAlignment = 1e-3;
+
+void read_along(UnitUpdate& update, std::span<const float> readout) {
+  update.p = update.s;
+  if (readout.empty()) return;
+  const double length = norm(readout);
+  if (length > 0 && std::isfinite(length)) {
+    update.p = scaled(readout, 1 / length);
+    update.alignment = 0;
+    for (std::size_t i = 0; i < update.p.size(); ++i) update.alignment += double{update.p[i]} * double{update.s[i]};
+  }
+  if (length > 0 && update.alignment > kLeastAlignment) return;
+  throw core::Error(core::ErrorCode::option_invalid,
+                    "the update's readout is not finite, or sees next to nothing of its left factor",
+                    {{"readoutNorm", length}, {"alignment", update.alignment}});
+}
+
 }  // namespace
 
 UnitUpdate UnitUpdate::of(std::span<const float> left, std::span<const float> right,
-                          std::span<const float> mean_squares) {
+                          std::span<const float> mean_squares, std::span<const float> readout) {
   const double left_norm = norm(left);
   const double right_norm = norm(right);
   UnitUpdate update;
@@ -64,6 +82,7 @@ UnitUpdate UnitUpdate::of(std::span<const float> left, std::span<const float> ri
   update.t = scaled(right, left_norm);
   update.mu = scaled(right, 1 / right_norm);
   update.repay = repayment(update.mu, mean_squares);
+  read_along(update, readout);
   return update;
 }
 

@@ -33,6 +33,8 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
     threads: number,
     /** E[x_j²] of the inputs. */
     meanSquares?: Float32Array,
+    /** [nOut]: what follows uses the output along this. */
+    readout?: Float32Array,
   ): Uint8Array;
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;

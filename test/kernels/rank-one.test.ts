@@ -188,6 +188,37 @@ test.each(quantisedTypes.filter(({ name }) => /^(Q8_0|Q4_K|MXFP4)$/.test(name)))
   },
 );
 
+/** Gains that turn a readout away from the left factor, as a norm's do: left = s / gain is read along s * gain. */
+const gainsOf = (n: number) => noise(n, 22).map((x) => Math.exp(0.6 * x));
+const readAlong = (left: Float32Array) => {
+  const gains = gainsOf(left.length);
+  return { left: left.map((x, i) => x / gains[i]!), readout: left.map((x, i) => x * gains[i]!) };
+};
+
+test.each(quantisedTypes)('an update of $name arrives along the readout, in every column', (type) => {
+  const [nIn, nOut] = [512, 300];
+  const tensor = makeTensor(type, nIn, nOut, 23);
+  const given = factors(tensor.values, nIn, nOut, 0.02, 24);
+  const { left, readout } = readAlong(given.left);
+  const { right } = given;
+  /** Share that arrived of what each column's sum along the readout was to change by, and its largest error. */
+  const arrived = (p?: Float32Array) => {
+    const bytes = kernels._flipCodes(type.id, tensor.bytes, nIn, nOut, left, right, 1, undefined, p);
+    const after = kernels._dequantize(type.id, bytes, nIn, nOut);
+    const wanted = left.reduce((sum, x, i) => sum + x * readout[i]!, 0);
+    let [error, all] = [0, 0];
+    for (let j = 0; j < nIn; ++j) {
+      let change = 0;
+      for (let i = 0; i < nOut; ++i) change += (after[i * nIn + j]! - tensor.values[i * nIn + j]!) * readout[i]!;
+      error += (change - wanted * right[j]!) ** 2;
+      all += (wanted * right[j]!) ** 2;
+    }
+    return Math.sqrt(error / all);
+  };
+  expect(arrived(readout)).toBeLessThan(0.02);
+  expect(arrived()).toBeGreaterThan(5 * arrived(readout));
+});
+
 describe.each(quantisedTypes)('a GPU’s division of an update of $name', (type) => {
   test.each([
     { blocks: 3, nOut: 70 }, // of 32: less than a tile of 256 columns; two search parts, the second one short
@@ -198,13 +229,17 @@ describe.each(quantisedTypes)('a GPU’s division of an update of $name', (type)
     const tensor = makeTensor(type, nIn, nOut, 16);
     const { left, right } = factors(tensor.values, nIn, nOut, nOut === 1 ? 0.5 : 0.02, 17);
     if (nOut > 5) left[5] = 0; // a row that no tile hands on
-    const flip = (threads: number, squares?: Float32Array) =>
-      kernels._flipCodes(type.id, tensor.bytes, nIn, nOut, left, right, threads, squares);
+    const flip = (threads: number, squares?: Float32Array, readout?: Float32Array) =>
+      kernels._flipCodes(type.id, tensor.bytes, nIn, nOut, left, right, threads, squares, readout);
     expect(same(flip(0), flip(2))).toBe(true);
     expect(same(flip(0), tensor.bytes)).toBe(false);
     const squares = noise(nIn, 18).map((x) => x * x);
     expect(same(flip(0, squares), flip(2, squares))).toBe(true);
-    // Inputs that are all alike say nothing.
+    const along = readAlong(left).readout;
+    expect(same(flip(0, squares, along), flip(2, squares, along))).toBe(true);
+    if (nOut > 5) expect(same(flip(2, squares, along), flip(2, squares))).toBe(false);
+    // A readout along left says nothing, nor do inputs that are all alike.
+    expect(same(flip(2, squares, left), flip(2, squares))).toBe(true);
     expect(same(flip(2, squares.fill(0.3)), flip(2))).toBe(true);
   });
 });

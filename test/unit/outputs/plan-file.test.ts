@@ -32,6 +32,14 @@ test('a plan comes back as it was saved, every bit of it', async () => {
     randomFactors('blk.0.ffn_down.weight', 300, 7),
     randomFactors('blk.1.ffn_down_exps.weight', 5, 7, 3, 4),
     { name: 'extremes', left: Float32Array.of(-0, 1e-45, 3.4028234e38), right: Float32Array.of(1 / 3) },
+    {
+      ...randomFactors('blk.2.ffn_down_exps.weight', 5, 7, 3, 4),
+      inputs: { meanSquares: new Float32Array(20).fill(0.5), responseRms: 0.25 },
+      readout: new Float32Array(7).fill(-2),
+      adapter: { ratio: -0.5, expertScale: new Float32Array(4).fill(3) },
+    },
+    { ...randomFactors('blk.3.ffn_down.weight', 5, 7, 3), adapter: null },
+    { ...randomFactors('blk.4.ffn_down.weight', 5, 7, 3), adapter: { ratio: 2, expertScale: null } },
   ];
   const { plan, provenance } = await saved({ tensors });
   const back = await readPlan(at('plan.json'));
@@ -40,7 +48,14 @@ test('a plan comes back as it was saved, every bit of it', async () => {
   expect(JSON.parse(readFileSync(at('plan.json'), 'utf8'))).toMatchObject({
     format: 'rosi-plan',
     version: 1,
-    tensors: [{ shape: [300, 7] }, { shape: [5, 7, 4] }, { shape: [1, 3] }],
+    tensors: [
+      [300, 7],
+      [5, 7, 4],
+      [1, 3],
+      [5, 7, 4],
+      [5, 7],
+      [5, 7],
+    ].map((shape) => ({ shape })),
   });
 });
 
@@ -52,6 +67,23 @@ test('vectors are base64 of little-endian float32', async () => {
 });
 
 const floats = (...values: number[]) => Buffer.from(Float32Array.from(values).buffer).toString('base64');
+
+test.each<[string, object]>([
+  ['inputs', {}],
+  ['inputs.meanSquares', { inputs: { meanSquares: floats(1, 2), responseRms: 1 } }],
+  ['inputs.meanSquares', { inputs: { meanSquares: floats(1, 2, 3, -1), responseRms: 1 } }],
+  ['inputs.responseRms', { inputs: { meanSquares: floats(1, 2, 3, 4), responseRms: 0 } }],
+  ['readout', { readout: floats(1) }],
+  ['adapter.ratio', { adapter: {} }],
+  ['adapter.expertScale', { adapter: { ratio: 1, expertScale: floats(1, 2) } }],
+])('a wrong %s of a tensor is refused', async (place, change) => {
+  await saved();
+  const content = JSON.parse(readFileSync(at('plan.json'), 'utf8')) as { tensors: object[] };
+  content.tensors[0] = { ...content.tensors[0], ...(place === 'inputs' ? { inputs: [] } : change) };
+  writeFileSync(at('changed.json'), JSON.stringify(content));
+  const where = expect.stringMatching(new RegExp(`^tensors\\[0\\]\\.${place}`, 'u')) as string;
+  await expect(readPlan(at('changed.json'))).rejects.toMatchObject({ code: 'PLAN_INVALID', details: { where } });
+});
 
 test.each([
   ['format', 'other'],
