@@ -10,6 +10,8 @@ export interface Rows {
   data: Float32Array;
   /** [count]: the expert that each row went to. */
   experts?: Int32Array;
+  /** Rows of one position, one for each expert in use. Default 1. */
+  perPosition?: number;
 }
 
 /** What the stream holds while the fitting prompts run. */
@@ -39,6 +41,8 @@ const roles: Role[] = ['harmful', 'harmless', 'borderline'];
 export interface CaptureOptions {
   /** Decides which other positions are read. */
   seed: number;
+  /** Whether the writers' inputs are read at other positions, too. Default true. */
+  positions?: boolean | undefined;
   /** Read the first `nLayer` blocks' streams; blocks beyond them and beyond the writers are not run. Default all. */
   nLayer?: number | undefined;
 }
@@ -77,7 +81,7 @@ export async function captureTokens(
   const tokens = roles.flatMap((role) => prompts[role]);
   const positions = roles.flatMap((role) =>
     prompts[role].map(({ length }) => {
-      if (role === 'harmful' || length < 2) return [];
+      if (options.positions === false || role === 'harmful' || length < 2) return [];
       return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));
     }),
   );
@@ -95,7 +99,7 @@ export async function captureTokens(
     streams: byRole(rowsOf(streams, nLayer * dModel)),
     inputs: new Map(
       inputs.map(({ writer, dIn, nUsed, rows: data, experts }) => {
-        const rows = rowsOf(data, dIn, experts);
+        const rows = rowsOf(data, dIn, experts, nUsed);
         const atLast = nUsed * tokens.length;
         return [writer, { ...byRole(rows, nUsed), positions: slice(rows, atLast, rows.count - atLast) }];
       }),
@@ -119,13 +123,18 @@ function offset(prompts: Record<Role, readonly unknown[]>, role: Role): number {
   return prompts.harmful.length + (role === 'borderline' ? prompts.harmless.length : 0);
 }
 
-function rowsOf(data: Float32Array, width: number, experts?: Int32Array | null): Rows {
-  return { count: width === 0 ? 0 : data.length / width, width, data, ...(experts && { experts }) };
+function rowsOf(data: Float32Array, width: number, experts?: Int32Array | null, perPosition = 1): Rows {
+  return { count: width === 0 ? 0 : data.length / width, width, data, ...(experts && { experts, perPosition }) };
 }
 
-function slice({ width, data, experts }: Rows, first: number, count: number): Rows {
+function slice({ width, data, experts, perPosition }: Rows, first: number, count: number): Rows {
   const part = data.subarray(first * width, (first + count) * width);
-  return { count, width, data: part, ...(experts && { experts: experts.subarray(first, first + count) }) };
+  return {
+    count,
+    width,
+    data: part,
+    ...(experts && { experts: experts.subarray(first, first + count), perPosition: perPosition! }),
+  };
 }
 
 /** Mean of rows, summed in float64; `from` and `width` choose columns. */

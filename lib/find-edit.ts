@@ -3,7 +3,6 @@ import { captureActivations, type Streams } from './capture';
 import type { StageClock } from './clock';
 import { chooseDirection, type Direction } from './direction';
 import { RosiError } from './errors';
-import { rightFactorsOf } from './factors';
 import type { Inspection } from './native';
 import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
@@ -11,6 +10,7 @@ import { checkTypes } from './precision';
 import { checkPrompts } from './prompt-checks';
 import type { SplitSample } from './prompts';
 import { pushesOf, type Push } from './push';
+import { chooseFactors, type ChosenFactors } from './rho';
 import { searchEdit, type SearchResult } from './search';
 import type { ModelSession } from './session';
 import { findWriters, type ModelWriters } from './writers';
@@ -23,6 +23,10 @@ export interface FoundEdit {
   system: string | null;
   writers: ModelWriters;
   pushes: Push[];
+  /** Shrinkage of the gated factor. */
+  rho: number;
+  /** AUROC of the summed response on validation prompts, .5 to 1, for each rho that was tried. */
+  detection: ChosenFactors['detection'];
   /** Null when layer and strength were given. */
   search: SearchResult | null;
   direction: Direction;
@@ -45,9 +49,9 @@ export async function findEdit(
   checkLayers(settings, await session.depth());
   const notes = checkPrompts(sample.fit);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
-  const { pushes, activations } = await read(session, sample.fit, writers, { ...settings, system }, clock);
+  const { pushes, activations, chosen } = await read(session, sample, writers, { ...settings, system }, clock);
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, settings, clock);
-  return { baseline, system, writers, pushes, search, direction, plan, notes };
+  return { baseline, system, writers, pushes, ...chosen, search, direction, plan, notes };
 }
 
 /** A second edit would be measured against the first, and the record of the first is lost. */
@@ -79,20 +83,25 @@ async function chooseSystem(
 /** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
 async function read(
   session: ModelSession,
-  prompts: SplitSample['fit'],
+  { fit: prompts, validation }: SplitSample,
   { writers }: ModelWriters,
   settings: Settings,
   clock: StageClock,
-): Promise<{ pushes: Push[]; activations: Streams }> {
+): Promise<{ pushes: Push[]; activations: Streams; chosen: Omit<ChosenFactors, 'factors'> }> {
   const { seed, system } = settings;
   const activations = await clock.time('capture', () =>
     captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
   );
-  const factors = await clock.time('factors', () => rightFactorsOf(session.path, activations, writers, settings));
+  const held = await clock.time('capture', () =>
+    captureActivations(session, validation, writers, { seed, nLayer: 0, positions: false }),
+  );
+  const { factors, ...chosen } = await clock.time('factors', () =>
+    chooseFactors(session.path, activations, held, writers, settings),
+  );
   const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
   const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
   const { nLayer, dModel, streams } = activations;
-  return { pushes, activations: { nLayer, dModel, streams } };
+  return { pushes, activations: { nLayer, dModel, streams }, chosen };
 }
 
 /** The plan, of an edit that is given or searched. */

@@ -56,7 +56,7 @@ export async function harden(
       rosi: version,
       direction: found.direction,
       prompts: { sha256: sample.summary.sha256 },
-      settings: { seed: settings.seed, rho: settings.rho, maxKl: settings.maxKl, system: found.system },
+      settings: { seed: settings.seed, rho: found.rho, maxKl: settings.maxKl, system: found.system },
     };
     const metadata = provenanceKeys(provenance.settings, sample.summary.sha256);
     const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {

@@ -29,10 +29,10 @@ export async function makePlan(
   const session = await ModelSession.open(model, { ...given, threads: options.threads });
   const settings = { ...given, threads: session.threads };
   try {
-    const { direction, plan, system } = await findEdit(session, file, sample, settings, new StageClock());
+    const { direction, plan, system, rho } = await findEdit(session, file, sample, settings, new StageClock());
     session.close();
     const sha256 = await runStage(options, { stage: 'hash' }, (tick) => native.sha256(modelFiles(model), tick));
-    const { seed, rho, maxKl } = settings;
+    const { seed, maxKl } = settings;
     const provenance = {
       rosi: version,
       source: { sha256, architecture: session.info.architecture },

@@ -25,7 +25,7 @@ export interface HardenOptions extends CallOptions {
   layers?: readonly [number, number] | undefined;
   /** Default `gated`. */
   rightFactor?: RightFactor | undefined;
-  /** Shrinkage of the gated factor, dimensionless, > 0. Default 1. */
+  /** Shrinkage of the gated factor, dimensionless, > 0. Default: of 3, 1, .3 and .1 the one that detects validation prompts best. */
   rho?: number | undefined;
   /**
    * Share of the file's size by which it may grow where tensors have no update in their own type, or where the finished
@@ -68,7 +68,7 @@ export interface Settings extends CallOptions {
   schedule: Schedule;
   layers: readonly [number, number] | null;
   rightFactor: RightFactor;
-  rho: number;
+  rho: number | null;
   maxKl: number;
   maxGrowth: number;
   undo: string | null;
@@ -103,7 +103,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     schedule: options.schedule ?? 'equal',
     layers: options.layers ?? null,
     rightFactor: options.rightFactor ?? 'gated',
-    rho: options.rho ?? 1,
+    rho: options.rho ?? null,
     maxKl: options.maxKl ?? 0.1,
     maxGrowth: checkMaxGrowth(options.maxGrowth),
     undo: options.undo ?? null,

@@ -54,7 +54,8 @@ export function reportMarkdown(report: HardenReport): string {
       `${editText(report)}. Chosen: ${text(edit.why)}.`,
       '',
       `At that layer the mean harmful and harmless activations are ${edit.distance.toPrecision(4)} apart; ` +
-        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}.`,
+        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}. ` +
+        `The right factors together tell harmful validation prompts from the others with an AUROC of ${detectionText(edit)}.`,
     ]),
     ...candidateSection(report),
     ...section('Tensors', [
@@ -137,6 +138,14 @@ function gainText(gains: readonly number[], promotions: HardenReport['promotions
   const bytes = promotions.reduce((sum, promotion) => sum + promotion.bytes, 0);
   const wider = `, ${promotions.length} of them in a wider one (${byteCount(bytes)} more)`;
   return `changed in their own type${promotions.length === 0 ? '' : wider}, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
+}
+
+function detectionText({ rho, detection }: HardenReport['edit']): string {
+  return detection
+    .map(
+      (one) => `${one.auroc.toFixed(3)} at rho ${one.rho}${detection.length > 1 && one.rho === rho ? ' (taken)' : ''}`,
+    )
+    .join(', ');
 }
 
 function fidelityText({ shift, refusal, kl }: NonNullable<HardenReport['fidelity']>): string {

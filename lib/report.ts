@@ -90,6 +90,10 @@ export interface HardenReport {
     distance: number;
     /** How well the direction tells the fitting prompts apart, .5 to 1. */
     auroc: number;
+    /** Shrinkage of the gated factor. */
+    rho: number;
+    /** AUROC of the summed response of the right factors on validation prompts, for each rho that was tried. */
+    detection: { rho: number; auroc: number }[];
     /** How layer, schedule and strength came about. */
     why: string;
   };
@@ -167,6 +171,8 @@ export function makeReport(parts: Parts): HardenReport {
       ...plan.edit,
       distance: direction.distance,
       auroc: direction.auroc,
+      rho: found.rho,
+      detection: found.detection,
       why: search?.why ?? 'given',
     },
     candidates: search?.candidates ?? [],

@@ -41,7 +41,7 @@ export function addEditOptions(command: Command): Command {
         `what the edit detects; mean-row is the paper (default: ${defaults.rightFactor})`,
       ).choices([...rightFactors]),
     )
-    .option('--rho <x>', `shrinkage of the gated factor (default: ${defaults.rho})`, number)
+    .option('--rho <x>', 'shrinkage of the gated factor (default: by how it detects validation prompts)', number)
     .option(
       '--max-kl <x>',
       `most drift on harmless prompts that the search may spend, in nats (default: ${defaults.maxKl})`,

@@ -91,6 +91,11 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       rightFactor: 'gated',
       distance: 159.2,
       auroc: 0.987,
+      rho: 0.3,
+      detection: [
+        { rho: 1, auroc: 0.97 },
+        { rho: 0.3, auroc: 0.98 },
+      ],
       why: 'best whole answers of 3 candidates',
     },
     candidates: [

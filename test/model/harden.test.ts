@@ -93,6 +93,17 @@ describe('harden on the tiny chat model', () => {
     expect(claimed.unchanged).toHaveLength(12);
   }, 60_000);
 
+  test('the shrinkage is the strongest that detects held-out prompts about as well as any', async () => {
+    const { rho, detection } = report.edit;
+    expect(detection.map((one) => one.rho)).toEqual([3, 1, 0.3, 0.1]);
+    const best = Math.max(...detection.map(({ auroc }) => auroc));
+    expect(best).toBeGreaterThan(0.9);
+    expect(rho).toBe(detection.find(({ auroc }) => auroc >= best - 0.003)!.rho);
+    const given = { ...fast, layer: 3, strength: 1, evaluate: false, rho: 0.5 } as const;
+    const other = await harden(tinyChat, tinyPrompts(16), { ...given, output: join(folder, 'rho.gguf') });
+    expect(other.edit).toMatchObject({ rho: 0.5, detection: [{ rho: 0.5 }] });
+  }, 60_000);
+
   test('the report is plain JSON', () => {
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
   });

@@ -50,6 +50,8 @@ function found(changes: Partial<Parts['found']> = {}): Parts['found'] {
     system: null,
     writers: { architecture: 'llama', writers: [], leftOut: [] },
     pushes: [push],
+    rho: 1,
+    detection: [{ rho: 1, auroc: 0.97 }],
     search: null,
     plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
     direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
@@ -141,7 +143,7 @@ describe('makeReport', () => {
   test('is plain JSON with all that is needed to repeat the run', () => {
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
     expect(report.settings).not.toHaveProperty('signal');
-    expect(report.settings).toMatchObject({ seed: 0, rho: 1, rightFactor: 'gated' });
+    expect(report.settings).toMatchObject({ seed: 0, rho: null, rightFactor: 'gated' });
     expect(report.prompts.sha256).toMatch(/^[0-9a-f]{64}$/u);
     expect(report.model.sha256).toBe('ab');
     expect(report).toMatchObject({ seconds: 3.5, peakMiB: 120, edit: { layer: 3, why: 'given' } });
