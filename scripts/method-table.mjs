@@ -38,7 +38,7 @@ const [targetKl, limit, maxTokens, threads] = ['kl', 'limit', 'max-tokens', 'thr
 const all = ['harmless', 'borderline', 'positions'];
 const gated = { factor: 'gated', rho: 1, kept: all, schedule: 'equal', range: [0, 1] };
 const variants = [
-  ['gated: the default', gated],
+  ['gated, rho 1', gated],
   ['rho 0.1', { ...gated, rho: 0.1 }],
   ['rho 0.3', { ...gated, rho: 0.3 }],
   ['rho 3', { ...gated, rho: 3 }],
@@ -206,7 +206,7 @@ for (const given of positionals) {
 }
 const page = `# Variants of the edit
 
-Made by \`node scripts/method-table.mjs\`. Each variant differs from the default in what its name says, and has the strength at
+Made by \`node scripts/method-table.mjs\`. Each variant differs from the first in what its name says, and has the strength at
 which it drifts by about ${targetKl} nats on 32 harmless prompts; then ${test.harmful.length} harmful, ${test.harmless.length} harmless and ${test.borderline.length} borderline prompts that nothing was
 fitted on are answered in ${maxTokens} tokens. With 40 prompts a share of 50 % has a 95 % interval of 15 points on either side.
 *Detector AUROC*: how well the summed response of all right factors tells harmful from harmless and borderline last tokens of the
