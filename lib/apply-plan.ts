@@ -1,3 +1,4 @@
+import { requireFirst } from './already-hardened';
 import { RosiError } from './errors';
 import { inspect } from './inspect';
 import type { Inspection, NativeUpdateResult } from './native';
@@ -13,6 +14,8 @@ export interface ApplyOptions extends UpdateOptions {
    * 0.02.
    */
   maxGrowth?: number | undefined;
+  /** Whether a model that rosi hardened before may be edited once more. Default false. */
+  again?: boolean | undefined;
 }
 
 /** What applying a plan did. */
@@ -30,6 +33,7 @@ export interface AppliedPlan extends NativeUpdateResult {
 export async function applyPlan(saved: SavedPlan, model: string, options: ApplyOptions): Promise<AppliedPlan> {
   const file = await inspect(model);
   checkFit(saved, file, model);
+  requireFirst(file, model, options.again ?? false);
   const { threads = 1, signal, onProgress } = options;
   const maxGrowth = checkMaxGrowth(options.maxGrowth);
   let precision = requiredTypes(file, saved.plan, maxGrowth);
@@ -65,7 +69,8 @@ export function checkFit({ plan, provenance: { source } }: SavedPlan, file: Insp
     if (shape === undefined) throw refuse(`the model has no tensor ${name}`, { tensor: name });
     const n = nExperts ?? 1;
     const planned = [right.length / n, left.length / n, ...(nExperts === undefined ? [] : [nExperts])];
-    if (planned.join() !== shape.join()) {
+    const trimmed = (sizes: readonly number[]) => sizes.join().replace(/(,1)+$/u, '');
+    if (trimmed(planned) !== trimmed(shape)) {
       throw refuse(`${name} is ${planned.join(' x ')} in the plan and ${shape.join(' x ')} in the model`, {
         tensor: name,
         expected: planned,

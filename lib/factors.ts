@@ -78,7 +78,7 @@ async function factorOf(
     const enough = own.harmful.count >= fewestOfExpert;
     if (!enough) sharing.push(expert);
     const inputs = enough ? own : all;
-    reached.push(inputs.harmful);
+    reached.push(own.harmful);
     const ofExpert = meanRow(expert);
     if (ofExpert === undefined && !enough) shared ??= await solve(all, undefined, options);
     right.set((!enough && shared) || (await solve(inputs, ofExpert, options)), expert * writer.nIn);

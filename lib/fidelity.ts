@@ -21,7 +21,7 @@ export interface Fidelity {
 }
 
 // What rounding may take or add. Finished files of the 13 types that were tried stay well within; docs/low-bit.md.
-// The shift's is a share of what was planned, or of a quarter of the distance where less was planned.
+// Numbers that are none are beyond every bound. The shift's is a share of what was planned, or of a quarter of the distance where less was planned.
 export const fidelityBounds = { shift: 0.3, refusal: 0.1, kl: 0.05 };
 const smallShift = 0.25;
 const fewPrompts = { harmful: 32, harmless: 24 };
@@ -112,17 +112,19 @@ export function requireFidelity(fidelity: Fidelity, maxGrowth: number): void {
 
 function shortcomings({ shift, refusal, kl }: Fidelity): string[] {
   return [
-    ...(Math.abs(shift.file - shift.exact) > fidelityBounds.shift * Math.max(smallShift, Math.abs(shift.exact))
+    ...(!(Math.abs(shift.file - shift.exact) <= fidelityBounds.shift * Math.max(smallShift, Math.abs(shift.exact)))
       ? [
           `it moves the stream along the direction by ${shift.file.toFixed(2)} instead of ${shift.exact.toFixed(2)} distances of the classes`,
         ]
       : []),
-    ...(refusal.exact - refusal.file > fidelityBounds.refusal
+    ...(!(refusal.exact - refusal.file <= fidelityBounds.refusal)
       ? [
           `harmful prompts are refused with ${refusal.file.toFixed(2)} instead of ${refusal.exact.toFixed(2)} by first tokens`,
         ]
       : []),
-    ...(kl > fidelityBounds.kl ? [`it drifts from the exact edit by ${kl.toFixed(3)} nats on harmless prompts`] : []),
+    ...(!(kl <= fidelityBounds.kl)
+      ? [`it drifts from the exact edit by ${kl.toFixed(3)} nats on harmless prompts`]
+      : []),
   ];
 }
 

@@ -4,14 +4,15 @@ import type { StageClock } from './clock';
 import { chooseDirection, type Direction } from './direction';
 import { RosiError } from './errors';
 import type { Inspection } from './native';
+import { checkKinds } from './outputs/write-outputs';
 import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
-import { checkTypes } from './precision';
+import { affordableRanges } from './precision';
 import { checkPrompts } from './prompt-checks';
 import type { SplitSample } from './prompts';
 import { pushesOf, type Push } from './push';
-import { chooseFactors, type ChosenFactors } from './rho';
-import { searchEdit, type SearchResult } from './search';
+import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
+import { rangesOf, searchEdit, type SearchResult } from './search';
 import type { ModelSession } from './session';
 import { findWriters, type ModelWriters } from './writers';
 
@@ -43,26 +44,19 @@ export async function findEdit(
   settings: Settings,
   clock: StageClock,
 ): Promise<FoundEdit> {
-  requireFirst(file, session.path, settings);
   const writers = await clock.time('inspect', () => findWriters(session));
-  checkTypes(file, writers.writers, settings.maxGrowth);
-  checkLayers(settings, await session.depth());
+  const depth = await session.depth();
+  checkLayers(settings, depth);
+  const ranges = affordableRanges(file, writers.writers, rangesOf(depth, settings), settings.maxGrowth);
+  checkKinds(settings.outputs, writers.architecture, writers.writers);
   const notes = checkPrompts(sample.fit);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
-  const { pushes, activations, chosen } = await read(session, sample, writers, { ...settings, system }, clock);
-  const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, settings, clock);
-  return { baseline, system, writers, pushes, ...chosen, search, direction, plan, notes };
-}
-
-/** A second edit would be measured against the first, and the record of the first is lost. */
-function requireFirst({ metadata }: Inspection, path: string, { again }: Settings): void {
-  const by = metadata['rosi.version'];
-  if (by === undefined || again) return;
-  throw new RosiError(
-    'ALREADY_HARDENED',
-    `${path} was hardened by rosi ${String(by)} already: take the original, or get it back with its undo file; to edit it once more set again`,
-    { path, version: by },
-  );
+  const { pushes: all, activations, chosen } = await read(session, sample, writers, { ...settings, system }, clock);
+  const pushes = all.filter(({ reach }) => reach !== 0);
+  const leftOut = [...writers.leftOut, ...all.filter(({ reach }) => reach === 0).map(unableNote)];
+  const edits = { ...settings, ranges };
+  const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, edits, clock);
+  return { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen, search, direction, plan, notes };
 }
 
 /** An uncensored model shows its direction only when it is told to be safe. */
@@ -76,8 +70,14 @@ async function chooseSystem(
   if (uncensored === false) return { baseline: null, system };
   const given = system ?? safetyPrompt;
   if (uncensored === true) return { baseline: null, system: given };
+  // A few tokens of a model that thinks aloud first hold no answer.
+  if (settings.thinking) return { baseline: null, system };
   const baseline = await clock.time('baseline', () => measureBaseline(session, prompts, given));
   return { baseline, system: system ?? (baseline.uncensored ? given : null) };
+}
+
+function unableNote({ writer: { name, layer } }: Push): ModelWriters['leftOut'][number] {
+  return { name, layer, why: 'what an update does at the stream is nothing on harmful prompts, or can not be told' };
 }
 
 /** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
@@ -92,9 +92,11 @@ async function read(
   const activations = await clock.time('capture', () =>
     captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
   );
-  const held = await clock.time('capture', () =>
-    captureActivations(session, validation, writers, { seed, nLayer: 0, positions: false }),
-  );
+  const held = choosesRho(settings)
+    ? await clock.time('capture', () =>
+        captureActivations(session, validation, writers, { seed, nLayer: 0, positions: false }),
+      )
+    : null;
   const { factors, ...chosen } = await clock.time('factors', () =>
     chooseFactors(session.path, activations, held, writers, settings),
   );
@@ -110,7 +112,7 @@ async function decide(
   activations: Streams,
   pushes: readonly Push[],
   prompts: SplitSample['validation'],
-  settings: Settings,
+  settings: Settings & { ranges: readonly (readonly [number, number])[] },
   clock: StageClock,
 ): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
   const { layer, layers, strength, schedule, rightFactor } = settings;

@@ -8,6 +8,8 @@ export interface GenerateOptions extends CallOptions {
   raw?: boolean | undefined;
   /** Most new tokens of an answer. Default 128. */
   maxTokens?: number | undefined;
+  /** Whether a model that can think aloud before it answers is let. Default false. */
+  thinking?: boolean | undefined;
   /** Default: the fastest number, measured. */
   threads?: number | undefined;
 }

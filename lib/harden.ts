@@ -1,5 +1,7 @@
+import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 
+import { requireFirst } from './already-hardened';
 import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
 import { RosiError } from './errors';
@@ -45,6 +47,7 @@ export async function harden(
   const clock = new StageClock();
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await clock.time('inspect', () => inspect(model));
+  requireFirst(file, model, given.again);
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
   const settings = { ...given, threads: session.threads };
   const { info } = session;
@@ -56,7 +59,13 @@ export async function harden(
       rosi: version,
       direction: found.direction,
       prompts: { sha256: sample.summary.sha256 },
-      settings: { seed: settings.seed, rho: found.rho, maxKl: settings.maxKl, system: found.system },
+      settings: {
+        seed: settings.seed,
+        rho: found.rho,
+        maxKl: settings.maxKl,
+        system: found.system,
+        thinking: settings.thinking,
+      },
     };
     const metadata = provenanceKeys(provenance.settings, sample.summary.sha256);
     const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {
@@ -64,21 +73,27 @@ export async function harden(
       metadata,
       clock,
     });
+    const beside: string[] = [];
     try {
       const { written } = draft;
       const after = await observed.after(draft.path);
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
       const undoBytes = await undo(model, draft, settings, clock);
+      if (settings.undo !== null) beside.push(settings.undo);
       const { before } = observed;
       const parts = { model, settings, info, sample, found, ...finished, written, before, after, undoBytes, verified };
       const report = makeReport({ ...parts, clock });
       const source = { sha256: written.sourceSha256, architecture: info.architecture };
       const { output, overwrite } = settings;
       const inputs = [...modelFiles(model), ...copyFiles(model, output)];
-      const files = { overwrite, inputs, gguf: output, info };
+      const files = { overwrite, inputs, gguf: output, info, onWritten: (path: string) => beside.push(path) };
       await writeOutputs(settings.outputs, { plan: found.plan, provenance: { ...provenance, source } }, files);
       draft.publish();
       return report;
+    } catch (error) {
+      // With overwrite they may have replaced others, which are not brought back by removing them.
+      if (!settings.overwrite) for (const path of beside) rmSync(path, { recursive: true, force: true });
+      throw error;
     } finally {
       draft.discard(); // an output without its report is not what was promised
     }

@@ -1,3 +1,4 @@
+import { requireFirst } from './already-hardened';
 import { StageClock } from './clock';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
@@ -10,8 +11,8 @@ import { ModelSession } from './session';
 import { runStage } from './stage';
 import { version } from './version';
 
-/** As for `harden`, less what concerns its output and the answers before and after. */
-export type PlanOptions = Omit<HardenOptions, 'output' | 'overwrite' | 'outputs' | 'undo' | 'maxTokens' | 'evaluate'>;
+/** As for `harden`, less what concerns its output and the answers before and after; of `outputs` only the kinds are checked. */
+export type PlanOptions = Omit<HardenOptions, 'output' | 'overwrite' | 'undo' | 'maxTokens' | 'evaluate'>;
 
 /**
  * What `harden` would do to a model, without writing it: {@link applyPlan} makes the same file of it.
@@ -26,19 +27,20 @@ export async function makePlan(
   const given = resolveOptions(model, options);
   const sample = splitPrompts(prompts, { seed: given.seed });
   const file = await inspect(model);
+  requireFirst(file, model, given.again);
   const session = await ModelSession.open(model, { ...given, threads: options.threads });
   const settings = { ...given, threads: session.threads };
   try {
     const { direction, plan, system, rho } = await findEdit(session, file, sample, settings, new StageClock());
     session.close();
     const sha256 = await runStage(options, { stage: 'hash' }, (tick) => native.sha256(modelFiles(model), tick));
-    const { seed, maxKl } = settings;
+    const { seed, maxKl, thinking } = settings;
     const provenance = {
       rosi: version,
       source: { sha256, architecture: session.info.architecture },
       direction,
       prompts: { sha256: sample.summary.sha256 },
-      settings: { seed, rho, maxKl, system },
+      settings: { seed, rho, maxKl, system, thinking },
     };
     return { plan, provenance };
   } finally {

@@ -92,7 +92,8 @@ export interface InputStatistics {
 }
 
 /** Types that a tensor of any type can be written in, spelled as {@link inspect} spells types. */
-export type PromotionType = 'Q8_0' | 'F16' | 'BF16' | 'F32';
+export const promotionTypes = ['Q8_0', 'F16', 'BF16', 'F32'] as const;
+export type PromotionType = (typeof promotionTypes)[number];
 
 /** The left factor of a run-time adapter is the edit's times `ratio`, and times each expert's element of `expertScale`. */
 export interface AdapterWay {
@@ -112,6 +113,8 @@ export interface PlannedTensor extends RankOneFactors {
    * along left.
    */
   readout?: Float32Array;
+  /** Its part of the whole push, 0 to 1. */
+  share?: number;
   /** How the same edit is made as a run-time adapter; null: the engine ignores one. Default: with the same factors. */
   adapter?: AdapterWay | null;
 }
@@ -264,7 +267,7 @@ export interface NativeAddon {
    */
   measureReach(
     session: SessionHandle,
-    request: { prompts: Int32Array[]; direction: Float32Array; writers: RankOneFactors[] },
+    request: { prompts: Int32Array[]; direction: Float32Array; writers: RankOneFactors[]; threads: number },
     onProgress?: Tick,
   ): Task<(number | null)[]>;
   /** Numbers of F32, F16 or BF16 vectors. */

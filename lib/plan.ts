@@ -51,7 +51,7 @@ export function planUpdate(
       ? (edit.strength * share * chosen.length) /
         (push.gains === null ? 1 : norm(factors.left) / Math.sqrt(push.writer.nExperts))
       : (edit.strength * share * direction.distance) / push.reach;
-    return [{ ...factors, left: factors.left.map((value) => value * size) }];
+    return [{ ...factors, left: factors.left.map((value) => value * size), share }];
   });
   return { edit, tensors };
 }

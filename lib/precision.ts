@@ -26,21 +26,35 @@ export const mostNoise = 0.5;
 const blockWeights = 32;
 
 /**
- * Refuses before the work begins what {@link requiredTypes} would refuse whatever the edit: when not even one block's
- * writers could be promoted that have to be.
+ * The ranges of blocks whose writers can be written: those that need no more growth than allowed for the types that have no
+ * update of their own.
  *
- * @throws RosiError `TENSOR_UNSUPPORTED`
+ * @throws RosiError `TENSOR_UNSUPPORTED` when there is none, before the work that would lead to it.
  */
-export function checkTypes(file: Inspection, writers: readonly Writer[], maxGrowth: number): void {
-  const all = widened(
+export function affordableRanges<Range extends readonly [number, number]>(
+  file: Inspection,
+  writers: readonly Writer[],
+  ranges: readonly Range[],
+  maxGrowth: number,
+): Range[] {
+  const needed = ranges.map(([from, to]) => {
+    const inside = writers.filter(({ layer }) => layer >= from && layer <= to).map(({ name }) => name);
+    return { of: inside.length, fixed: widened(file, inside).filter(({ name }) => !canUpdate(file, name)) };
+  });
+  const fits = ({ fixed }: (typeof needed)[number]) => bytesOf(fixed) <= Math.floor(maxGrowth * file.fileBytes);
+  const affordable = ranges.filter((_, i) => fits(needed[i]!));
+  if (affordable.length > 0) return affordable;
+  const cheapest = needed.reduce((a, b) => (bytesOf(a.fixed) <= bytesOf(b.fixed) ? a : b));
+  throw tooLarge(file, cheapest.fixed, cheapest.of, maxGrowth);
+}
+
+/** Least growth, a share of the file's size, with which all these writers can be edited. */
+export function leastGrowth(file: Inspection, writers: readonly Writer[]): number {
+  const names = writers.map(({ name }) => name);
+  return growthOf(
     file,
-    writers.map(({ name }) => name),
+    widened(file, names).filter(({ name }) => !canUpdate(file, name)),
   );
-  const ofBlock = new Map<number, Promotion[]>();
-  for (const [i, { layer }] of writers.entries()) ofBlock.set(layer, [...(ofBlock.get(layer) ?? []), all[i]!]);
-  const costs = [...ofBlock.values()].map((promotions) => promotions.filter(({ name }) => !canUpdate(file, name)));
-  const least = costs.reduce((a, b) => (bytesOf(a) <= bytesOf(b) ? a : b));
-  if (bytesOf(least) > Math.floor(maxGrowth * file.fileBytes)) throw tooLarge(file, least, writers.length, maxGrowth);
 }
 
 /**
@@ -72,7 +86,7 @@ export function promoteNoisy(
   const done = new Set(required.map(({ name }) => name));
   const noisy = widenedPlan(file, plan)
     .map((promotion) => ({ ...promotion, noiseToSignal: noise.get(promotion.name) ?? null }))
-    .filter(({ name, noiseToSignal }) => !done.has(name) && (noiseToSignal ?? 0) > mostNoise)
+    .filter(({ name, bytes, noiseToSignal }) => !done.has(name) && bytes > 0 && (noiseToSignal ?? 0) > mostNoise)
     .sort((a, b) => worth(b) - worth(a));
   let left = Math.floor(maxGrowth * file.fileBytes) - bytesOf(required);
   for (const promotion of noisy) {
@@ -104,9 +118,14 @@ function widened(file: Inspection, names: readonly string[]): Promotion[] {
   const sources = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
   return names.map((name) => {
     const { type: from, shape, bytes } = sources.get(name)!;
-    const to = from === 'Q8_0' || shape[0]! % blockWeights !== 0 ? 'F16' : 'Q8_0';
+    const to = nextType(from, shape);
     return { name, from, to, bytes: bytesIn(to, shape) - bytes, noiseToSignal: null };
   });
+}
+
+function nextType(from: string, shape: readonly number[]): PromotionType {
+  if (from === 'F16' || from === 'BF16' || from === 'F32') return 'F32';
+  return from === 'Q8_0' || shape[0]! % blockWeights !== 0 ? 'F16' : 'Q8_0';
 }
 
 function canUpdate(file: Inspection, name: string): boolean {
@@ -116,7 +135,7 @@ function canUpdate(file: Inspection, name: string): boolean {
 function tooLarge(file: Inspection, fixed: readonly Promotion[], of: number, maxGrowth: number): RosiError {
   const { name, from, to } = fixed[0]!;
   const bytes = bytesOf(fixed);
-  const least = Math.ceil((1000 * bytes) / file.fileBytes) / 1000;
+  const least = growthOf(file, fixed);
   return new RosiError(
     'TENSOR_UNSUPPORTED',
     `${fixed.length} of ${of} tensors to be edited have types that can't be updated in place (${name}: ${from}). Written as ${to} ` +
@@ -125,13 +144,18 @@ function tooLarge(file: Inspection, fixed: readonly Promotion[], of: number, max
   );
 }
 
+/** In tenths of a percent, rounded up. */
+function growthOf(file: Inspection, promotions: readonly Promotion[]): number {
+  return Math.ceil((1000 * bytesOf(promotions)) / file.fileBytes) / 1000;
+}
+
 function bytesOf(promotions: readonly Promotion[]): number {
   return promotions.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Noise power that goes away for a byte. */
 function worth({ noiseToSignal, bytes }: Promotion): number {
-  return (noiseToSignal ?? 0) ** 2 / Math.max(1, bytes);
+  return (noiseToSignal ?? 0) ** 2 / bytes;
 }
 
 function bytesIn(type: PromotionType, shape: readonly number[]): number {

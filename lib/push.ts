@@ -1,5 +1,5 @@
 import type { Streams } from './capture';
-import { chooseDirection } from './direction';
+import { chooseDirection, type Direction } from './direction';
 import type { WriterFactor } from './factors';
 import { native, runTask, type PlannedTensor, type RankOneFactors } from './native';
 import type { ModelSession } from './session';
@@ -45,8 +45,8 @@ export async function pushesOf(
     const { gains, expertScale, factor: constant } = factor.writer;
     return {
       ...factor,
-      gains: gains.length === 0 ? null : productOf(gains.map((name) => vectors.get(name)!)),
-      expertScale: expertScale === null ? null : vectors.get(expertScale)!,
+      gains: gains.length === 0 ? null : floored(productOf(gains.map((name) => vectors.get(name)!))),
+      expertScale: expertScale === null ? null : floored(vectors.get(expertScale)!),
       reach: constant ?? 1,
       measured: false,
     };
@@ -54,15 +54,24 @@ export async function pushesOf(
   const inexact = pushes.filter(({ writer }) => !isExact(writer));
   if (inexact.length === 0) return pushes;
   // Any direction will do: the update is parallel to it, and a small one. This one is about what will be used.
-  const { vector } = chooseDirection(activations, Math.floor(activations.nLayer / 2));
+  const { vector } = someDirection(activations);
   const trial = inexact.map((push) => toFactors(push, vector));
   const measured = await session.reach(harmful.slice(0, fewPrompts), vector, trial);
   const reachOf = new Map(inexact.map(({ writer }, i) => [writer.name, measured[i]!]));
   return pushes.map((push) => {
     const reach = reachOf.get(push.writer.name);
-    if (reach === undefined || reach === null) return push;
+    if (reach === undefined) return push;
+    if (reach === null) return { ...push, reach: 0, measured: true }; // a step on its way is not understood
     return { ...push, reach: bounded(push.writer, reach), measured: true };
   });
+}
+
+/** From the middle on the first at which the classes differ. */
+function someDirection(activations: Streams): Direction {
+  const { nLayer } = activations;
+  const order = Array.from({ length: nLayer }, (_, i) => (Math.floor(nLayer / 2) + i) % nLayer);
+  const directions = order.map((layer) => chooseDirection(activations, layer));
+  return directions.find(({ distance }) => distance > 0) ?? directions[0]!;
 }
 
 /** The update for which the mean harmful stream moves by about `reach` along the unit vector `s`. */
@@ -121,10 +130,14 @@ async function readVectors(
 }
 
 function productOf(gains: readonly Float32Array[]): Float32Array {
-  const product = gains[0]!.map((value, i) => gains.slice(1).reduce((all, gain) => all * gain[i]!, value));
-  const largest = product.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const least = smallestGain * largest;
-  return product.map((value) => (Math.abs(value) >= least ? value : value < 0 ? -least : least));
+  return gains[0]!.map((value, i) => gains.slice(1).reduce((all, gain) => all * gain[i]!, value));
+}
+
+/** None smaller than a share of the largest: what it is divided by. Where all are zero, nothing comes through: all ones. */
+function floored(values: Float32Array): Float32Array {
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const least = largest > 0 ? smallestGain * largest : 1;
+  return values.map((value) => (Math.abs(value) >= least ? value : value < 0 ? -least : least));
 }
 
 /** A norm takes every size away, so that the reach behind it has no scale of its own. */

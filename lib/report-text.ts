@@ -54,8 +54,7 @@ export function reportMarkdown(report: HardenReport): string {
       `${editText(report)}. Chosen: ${text(edit.why)}.`,
       '',
       `At that layer the mean harmful and harmless activations are ${edit.distance.toPrecision(4)} apart; ` +
-        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}. ` +
-        `The right factors together tell harmful validation prompts from the others with an AUROC of ${detectionText(edit)}.`,
+        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}.${detectionText(edit)}`,
     ]),
     ...candidateSection(report),
     ...section('Tensors', [
@@ -141,11 +140,13 @@ function gainText(gains: readonly number[], promotions: HardenReport['promotions
 }
 
 function detectionText({ rho, detection }: HardenReport['edit']): string {
-  return detection
+  if (detection.length === 0) return '';
+  const each = detection
     .map(
       (one) => `${one.auroc.toFixed(3)} at rho ${one.rho}${detection.length > 1 && one.rho === rho ? ' (taken)' : ''}`,
     )
     .join(', ');
+  return ` The right factors together tell harmful validation prompts from the others with an AUROC of ${each}.`;
 }
 
 function fidelityText({ shift, refusal, kl }: NonNullable<HardenReport['fidelity']>): string {

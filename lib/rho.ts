@@ -10,7 +10,7 @@ export interface ChosenFactors {
   factors: WriterFactor[];
   /** Shrinkage of the gated factor; what it would be for the others. */
   rho: number;
-  /** For each rho that was tried the AUROC of the summed response, .5 to 1. */
+  /** For each rho that was tried the AUROC of the summed response, .5 to 1; empty where it was not chosen. */
   detection: { rho: number; auroc: number }[];
 }
 
@@ -26,22 +26,30 @@ const candidates = [3, 1, 0.3, 0.1];
 // Of two that detect about as well the one that leans less on the fitting prompts.
 const closeEnough = 0.003;
 
+/** Whether {@link chooseFactors} has a choice. */
+export function choosesRho({ rightFactor, rho }: Pick<Options, 'rightFactor' | 'rho'>): boolean {
+  return rightFactor === 'gated' && rho === null;
+}
+
 /**
  * The right factors, with the shrinkage that detects held-out prompts best: AUROC of the summed response of all writers to
  * the last tokens of harmful against harmless and borderline prompts.
  *
- * @param held - Inputs of the same writers on prompts that are not fitted on.
+ * @param held - Inputs of the same writers on prompts that are not fitted on; null where rho is not to be chosen.
  */
 export async function chooseFactors(
   model: string,
   activations: Activations,
-  held: Activations,
+  held: Activations | null,
   writers: readonly Writer[],
   options: Options,
 ): Promise<ChosenFactors> {
-  const open = options.rightFactor === 'gated' && options.rho === null;
   const tried: { rho: number; auroc: number; factors: WriterFactor[] }[] = [];
-  for (const rho of open ? candidates : [options.rho ?? 1]) {
+  if (held === null) {
+    const rho = options.rho ?? 1;
+    return { factors: await rightFactorsOf(model, activations, writers, { ...options, rho }), rho, detection: [] };
+  }
+  for (const rho of candidates) {
     const factors = await rightFactorsOf(model, activations, writers, { ...options, rho });
     tried.push({ rho, auroc: detectionOf(factors, held), factors });
   }

@@ -40,7 +40,10 @@ export interface SearchResult {
 
 /** What is not null is given and not varied. */
 export type SearchSettings = Pick<Settings, 'layer' | 'layers' | 'schedule' | 'strength' | 'rightFactor' | 'maxKl'> &
-  CallOptions;
+  CallOptions & {
+    /** Blocks that are tried. Default: {@link rangesOf}. */
+    ranges?: readonly (readonly [number, number])[] | undefined;
+  };
 
 /** What varies besides the strength. */
 type Shape = Omit<Edit, 'strength'>;
@@ -301,19 +304,24 @@ function describe({ layer, layers, strength }: Edit): string {
 function choices(
   { nLayer }: Streams,
   settings: SearchSettings,
-): { layers: number[]; ranges: (readonly [number, number])[] } {
+): { layers: number[]; ranges: readonly (readonly [number, number])[] } {
   const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
   return {
     layers: settings.layer === null ? [...new Set([at(0.5), at(0.62), at(0.78)])] : [settings.layer],
-    ranges:
-      settings.layers === null
-        ? [
-            [at(0.17), at(0.7)],
-            [0, nLayer - 1],
-            [at(0.55), nLayer - 1],
-          ]
-        : [settings.layers],
+    ranges: settings.ranges ?? rangesOf(nLayer, settings),
   };
+}
+
+/** The blocks, first and last, that an edit may have: middle, all and upper ones unless given. */
+export function rangesOf(
+  nLayer: number,
+  { layer, layers, strength }: Pick<Settings, 'layer' | 'layers' | 'strength'>,
+): (readonly [number, number])[] {
+  if (layers !== null) return [layers];
+  const all = [0, nLayer - 1] as const;
+  if (layer !== null && strength !== null) return [all];
+  const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
+  return [[at(0.17), at(0.7)], all, [at(0.55), nLayer - 1]];
 }
 
 function take(prompts: Record<Role, string[]>, counts: Counts): Record<Role, string[]> {

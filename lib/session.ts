@@ -141,7 +141,7 @@ export class ModelSession {
    */
   reach(prompts: Int32Array[], direction: Float32Array, writers: RankOneFactors[]): Promise<(number | null)[]> {
     return this.run(prompts, 0, 'reach', undefined, (tick) =>
-      native.measureReach(this.handle, { prompts, direction, writers }, tick),
+      native.measureReach(this.handle, { prompts, direction, writers, threads: this.threads }, tick),
     );
   }
 

@@ -211,8 +211,7 @@ function contentAsList(message: { role: string; content: string }): object {
 
 /** Closes a reasoning block that the template opens whatever it is told: the answer begins after it. */
 function withoutReasoning(text: string): string {
-  const open = text.lastIndexOf('<think>');
-  return open > text.lastIndexOf('</think>') && open >= 0 ? `${text.trimEnd()}\n\n</think>\n\n` : text;
+  return text.trimEnd().endsWith('<think>') ? `${text.trimEnd()}\n\n</think>\n\n` : text;
 }
 
 /** What a model's template may use: docs of the transformers library, "Chat templates". */

@@ -1,15 +1,23 @@
 import { inspect } from './inspect';
 import { RosiError } from './errors';
-import { native, type NativeVerifyResult, type PlannedTensor, type PromotionType, type RealisedUpdate } from './native';
+import {
+  native,
+  promotionTypes,
+  type NativeVerifyResult,
+  type Inspection,
+  type PlannedTensor,
+  type RealisedUpdate,
+} from './native';
 import type { UpdatePlan } from './plan';
+import { readRecord } from './record';
 import { runStage, type CallOptions } from './stage';
 import { trialUpdate } from './update';
 
 /** How two files differ. */
 export interface VerifyResult extends NativeVerifyResult {
-  /** Tensors that the record says were changed and that equal the source's; empty without a source. */
+  /** Tensors that the record says were changed, when not one of them is; empty without a source. */
   unchanged: string[];
-  /** With a plan: what it makes of the source once more; null without. */
+  /** With a plan: what it makes of the source once more; null without, and when the source is another. */
   recomputed: Recomputed[] | null;
 }
 
@@ -18,7 +26,8 @@ export interface Recomputed {
   name: string;
   /** Whether the file's tensor is this, byte for byte. */
   equal: boolean;
-  realised: RealisedUpdate;
+  /** Null of a tensor that the file's record has and the plan has not. */
+  realised: RealisedUpdate | null;
 }
 
 export interface VerifyOptions extends CallOptions {
@@ -45,41 +54,39 @@ export async function verifyUpdate(
       option: 'plan',
     });
   const found = await runStage(options, { stage: 'verify' }, (tick) => native.verify({ source, output }, tick));
+  const file = await inspect(output);
   const equal = found.tensors.filter(({ changedBytes }) => changedBytes === 0).map(({ name }) => name);
-  const unchanged = equal.length > 0 && (await claimsAChange(output)) ? equal : [];
-  const recomputed = plan === undefined ? null : await recompute(source!, output, plan, options);
-  const ok = found.ok && unchanged.length === 0 && (recomputed ?? []).every(({ equal }) => equal);
+  // One tensor's update may round to nothing, but not all of them.
+  const unchanged = equal.length > 0 && equal.length === found.tensors.length && claimsAChange(file) ? equal : [];
+  const recomputed = plan === undefined || !found.sourceMatches ? null : await recompute(source!, file, plan, options);
+  const ok = found.ok && unchanged.length === 0 && (recomputed ?? []).every((one) => one.equal);
   return { ...found, ok, unchanged, recomputed };
 }
 
 /** The same plan gives the same bytes, in the types that the file has. */
 async function recompute(
   source: string,
-  output: string,
+  file: Inspection,
   plan: UpdatePlan,
   { threads, signal, onProgress }: VerifyOptions,
 ): Promise<Recomputed[]> {
-  const types = async (path: string) => new Map((await inspect(path)).tensors.map(({ name, type }) => [name, type]));
-  const [before, after] = [await types(source), await types(output)];
+  const types = (of: Inspection) => new Map(of.tensors.map(({ name, type }) => [name, type]));
+  const [before, after] = [types(await inspect(source)), types(file)];
   const tensors = plan.tensors.map((tensor): PlannedTensor => {
-    const type = after.get(tensor.name);
-    return type === undefined || type === before.get(tensor.name) ? tensor : { ...tensor, type: type as PromotionType };
+    const type = promotionTypes.find((one) => one === after.get(tensor.name));
+    return type === undefined || type === before.get(tensor.name) ? tensor : { ...tensor, type };
   });
   const trial = await trialUpdate(source, { ...plan, tensors }, { threads, signal, onProgress });
-  const recorded = new Map(await recordedHashes(output));
-  return trial.tensors.map(({ name, sha256, realised }) => ({ name, equal: recorded.get(name) === sha256, realised }));
-}
-
-/** What the file's record says of its tensors; `sha256Ok` says whether they still are. */
-async function recordedHashes(output: string): Promise<[string, string][]> {
-  const { metadata } = await inspect(output);
-  const record = JSON.parse(String(metadata['rosi.tensors'])) as { name: string; sha256: string }[];
-  return record.map(({ name, sha256 }) => [name, sha256]);
+  const made = new Map(trial.tensors.map(({ name, sha256, realised }) => [name, { sha256, realised }]));
+  const record = new Map(readRecord(file).map(({ name, sha256 }) => [name, sha256]));
+  return [...new Set([...made.keys(), ...record.keys()])].map((name) => {
+    const one = made.get(name);
+    return { name, equal: one !== undefined && record.get(name) === one.sha256, realised: one?.realised ?? null };
+  });
 }
 
 /** At strength 0 every tensor is a copy. */
-async function claimsAChange(output: string): Promise<boolean> {
-  const { metadata } = await inspect(output);
+function claimsAChange({ metadata }: Inspection): boolean {
   try {
     return (JSON.parse(String(metadata['rosi.plan'])) as { strength?: unknown }).strength !== 0;
   } catch {

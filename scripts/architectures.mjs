@@ -56,7 +56,7 @@ async function edit(path) {
     const plan = planUpdate(activations, chooseDirection(activations, layer), pushes, settings);
     const before = await session.nextTokenLogits(prompts.harmful);
     let way = 'adapter';
-    const after = await library('trial-edit').withEdit(session, plan, pushes, {}, (edited, adapter) => {
+    const after = await library('trial-edit').withEdit(session, plan, {}, (edited, adapter) => {
       if (adapter === undefined) way = 'copy';
       return edited.nextTokenLogits(prompts.harmful, adapter);
     });

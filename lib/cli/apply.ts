@@ -4,7 +4,7 @@ import type { AppliedPlan } from '../apply-plan';
 import { checkCopy, modelFiles } from '../model-files';
 import { native } from '../native';
 import { defaultOutput } from '../options';
-import { checkOutputs } from '../outputs/write-outputs';
+import { checkKinds, checkOutputs } from '../outputs/write-outputs';
 import { byteCount, counted, oneLine } from '../text';
 import { number, share } from './arguments';
 import type { Invocation } from './invocation';
@@ -15,6 +15,7 @@ interface Flags extends OutputFlags {
   overwrite?: boolean;
   threads?: number;
   maxGrowth?: number;
+  again?: boolean;
   json?: boolean;
   quiet?: boolean;
 }
@@ -33,6 +34,7 @@ export function addApply(program: Command, invocation: Invocation): void {
   addOutputOptions(command)
     .option('--modelfile <file>', "a Modelfile of the new GGUF for Ollama, with the model's template")
     .option('--max-growth <share>', 'most growth of the file, e.g. 5%; 0: none (default: 2%)', share)
+    .option('--again', 'also where rosi hardened MODEL before')
     .option('--overwrite', 'replace existing outputs')
     .option('--json', 'print what was done as JSON')
     .option('--quiet', 'no progress')
@@ -46,7 +48,16 @@ export function addApply(program: Command, invocation: Invocation): void {
 }
 
 async function apply(plan: string, model: string, flags: Flags, invocation: Invocation): Promise<void> {
-  const { overwrite = false, threads, maxGrowth, json, quiet, output: name = defaultOutput(model), ...paths } = flags;
+  const {
+    overwrite = false,
+    again,
+    threads,
+    maxGrowth,
+    json,
+    quiet,
+    output: name = defaultOutput(model),
+    ...paths
+  } = flags;
   const written = checkCopy(model, name, overwrite);
   for (const path of written) native.checkOutput(plan, path, overwrite);
   const inputs = [plan, ...modelFiles(model), ...written];
@@ -54,8 +65,9 @@ async function apply(plan: string, model: string, flags: Flags, invocation: Invo
   checkOutputs(paths, { overwrite, inputs });
   const { library } = invocation;
   const saved = await library.readPlan(plan);
+  checkKinds(paths, saved.provenance.source.architecture, saved.plan.tensors);
   const { result, outputs } = await invocation.long(quiet ?? false, async (signal, onProgress) => {
-    const options = { output, overwrite, threads, maxGrowth, signal, onProgress };
+    const options = { output, overwrite, again, threads, maxGrowth, signal, onProgress };
     const result = await library.applyPlan(saved, model, options);
     const outputs = await library.writeOutputs(paths, saved, { overwrite, inputs, gguf: output });
     return { result, outputs };

@@ -33,6 +33,7 @@ export interface GenerateOptions extends CallOptions {
   system?: string | undefined;
   maxTokens?: number | undefined;
   threads?: number | undefined;
+  thinking?: boolean | undefined;
   /** Prompts are continued as they are, without the model's chat template. */
   raw?: boolean | undefined;
 }

@@ -23,6 +23,7 @@ export function addGenerate(program: Command, invocation: Invocation): void {
     .option('--prompts <file>', 'read prompts from a file: .txt, .json, .jsonl, .csv or .tsv')
     .option('--system <text>', 'system prompt')
     .option('--max-tokens <n>', 'longest answer', number)
+    .option('--thinking', 'let a model that can think aloud first do so')
     .option('--raw', 'continue the prompts as they are, without the chat template')
     .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .option('--json', 'print [{ prompt, text }] as JSON')

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 
 import { RosiError } from '../errors';
 import type { Inspection, PathStep } from '../native';
+import { leastGrowth } from '../precision';
 import { byteCount, oneLine, table } from '../text';
 import type { ModelWriters, Writer } from '../writers';
 import type { Invocation } from './invocation';
@@ -80,10 +81,10 @@ function describe(path: string, file: Inspection, found: ModelWriters | RosiErro
 function verdict(file: Inspection, found: ModelWriters | RosiError): string {
   if (found instanceof RosiError) return `no: ${oneLine(found.message)}`;
   const { writers, leftOut } = found;
-  const fixed = writers.map((writer) => tensorOf(file, writer)).find((tensor) => tensor?.canUpdate === false);
-  if (fixed !== undefined) return `no: ${oneLine(fixed.name)} has type ${fixed.type}, which can't be updated in place`;
+  const least = leastGrowth(file, writers);
+  const growth = least === 0 ? '' : `; the file grows by up to ${Number((100 * least).toFixed(1))} % (--max-growth)`;
   const without = leftOut.length === 0 ? '' : `; ${leftOut.length} more are left out (--writers says why)`;
-  return `yes, through ${writers.length} matrices that write to the residual stream${without}`;
+  return `yes, through ${writers.length} matrices that write to the residual stream${growth}${without}`;
 }
 
 function tensorOf({ tensors }: Inspection, { name }: Writer): Inspection['tensors'][number] | undefined {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { PlanOptions } from '../make-plan';
 import { modelFiles } from '../model-files';
 import type { SavedPlan } from '../outputs/saved-plan';
+import { defaultOutput } from '../options';
 import { checkOutputs } from '../outputs/write-outputs';
 import { counted, oneLine } from '../text';
 import { number } from './arguments';
@@ -47,7 +48,7 @@ async function plan(model: string, flags: Flags, invocation: Invocation): Promis
   checkOutputs(paths, { overwrite, inputs });
   const prompts = await readGiven(given);
   const saved = await invocation.long(quiet ?? false, (signal, onProgress) =>
-    invocation.library.makePlan(model, prompts, { ...options, signal, onProgress }),
+    invocation.library.makePlan(model, prompts, { ...options, outputs: paths, signal, onProgress }),
   );
   const outputs = await invocation.library.writeOutputs(paths, saved, { overwrite, inputs });
   const tensors = saved.plan.tensors.map(({ name }) => name);
@@ -55,7 +56,7 @@ async function plan(model: string, flags: Flags, invocation: Invocation): Promis
 }
 
 function defaultPlan(model: string): string {
-  return `${model.replace(/\.gguf$/iu, '')}.plan.json`;
+  return `${defaultOutput(model).replace(/\.hardened\.gguf$/u, '')}.plan.json`;
 }
 
 function describe({ plan: { edit, tensors } }: SavedPlan, outputs: readonly string[]): string {

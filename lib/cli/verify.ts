@@ -38,7 +38,7 @@ export function addVerify(program: Command, invocation: Invocation): void {
 }
 
 function recomputedText(recomputed: readonly Recomputed[]): string {
-  const gains = recomputed.map(({ realised }) => realised.gain);
+  const gains = recomputed.flatMap(({ realised }) => (realised === null ? [] : [realised.gain]));
   const [low, high] = [Math.min(...gains), Math.max(...gains)];
   return `the plan makes the same of the source once more: realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
 }

@@ -21,19 +21,20 @@ export interface LayerPush {
  * It is not the edit: the edit acts where its right factors respond, a control vector on every token of every input.
  */
 export function controlPushes({ edit, tensors }: UpdatePlan, direction: Direction): LayerPush[] {
-  const lengths = new Map<number, number>();
-  for (const { name, left } of tensors) {
+  const shares = new Map<number, number>();
+  for (const { name, left, share } of tensors) {
     const match = /^blk\.(\d+)\./u.exec(name);
     if (match === null) continue;
     const layer = Math.max(1, Number(match[1]));
-    lengths.set(layer, (lengths.get(layer) ?? 0) + Math.sqrt(left.reduce((sum, value) => sum + value * value, 0)));
+    const own = share ?? Math.sqrt(left.reduce((sum, value) => sum + value * value, 0));
+    shares.set(layer, (shares.get(layer) ?? 0) + own);
   }
-  const whole = [...lengths.values()].reduce((sum, length) => sum + length, 0);
+  const whole = [...shares.values()].reduce((sum, share) => sum + share, 0);
   const push = (edit.rightFactor.startsWith('mean-row') ? 1 : edit.strength) * direction.distance;
-  return [...lengths]
+  return [...shares]
     .sort(([a], [b]) => a - b)
-    .map(([layer, length]) => {
-      const share = whole > 0 ? length / whole : 0;
+    .map(([layer, own]) => {
+      const share = whole > 0 ? own / whole : 0;
       return { layer, vector: direction.vector.map((value) => value * share * push) };
     });
 }

@@ -22,7 +22,7 @@ export async function savePlan(
 ): Promise<void> {
   const { source, direction, prompts, settings } = provenance;
   const shapes = checkFactors(plan.tensors);
-  const tensors = plan.tensors.map(({ name, left, right, inputs, readout, adapter }, i) => {
+  const tensors = plan.tensors.map(({ name, left, right, inputs, readout, share, adapter }, i) => {
     const { nIn, nOut, nExperts } = shapes[i]!;
     return {
       name,
@@ -32,6 +32,7 @@ export async function savePlan(
       ...(inputs && {
         inputs: { meanSquares: base64(inputs.meanSquares), responseRms: inputs.responseRms },
       }),
+      ...(share !== undefined && { share }),
       ...(readout && { readout: base64(readout) }),
       ...(adapter !== undefined && {
         adapter: adapter && { ...adapter, expertScale: adapter.expertScale && base64(adapter.expertScale) },
@@ -44,11 +45,7 @@ export async function savePlan(
     0,
   );
   if (size > largestPlan) {
-    throw new RosiError(
-      'OPTION_INVALID',
-      `the plan's factors take ${size} bytes, and a plan file at most ${largestPlan}: edit fewer blocks, or write the GGUF itself`,
-      { option: 'plan', bytes: size, most: largestPlan },
-    );
+    throw tooLarge(size);
   }
   const content = {
     ...planFormat,
@@ -60,7 +57,17 @@ export async function savePlan(
     settings,
     tensors,
   };
-  await writeWhole(path, [`${JSON.stringify(content, null, 1)}\n`], options);
+  const text = Buffer.from(`${JSON.stringify(content, null, 1)}\n`);
+  if (text.length > largestPlan) throw tooLarge(text.length);
+  await writeWhole(path, [text], options);
+}
+
+function tooLarge(bytes: number): RosiError {
+  return new RosiError(
+    'OPTION_INVALID',
+    `the plan takes ${bytes} bytes, and a plan file at most ${largestPlan}: edit fewer blocks, or write the GGUF itself`,
+    { option: 'plan', bytes, most: largestPlan },
+  );
 }
 
 /**

@@ -60,7 +60,7 @@ class Field {
     if (typeof value !== 'string' || !pattern.test(value)) throw this.refuse(expected);
     return value;
   }
-  oneOf<T extends string | number>(allowed: readonly T[]): T {
+  oneOf<T extends string | number | boolean>(allowed: readonly T[]): T {
     const found = allowed.find((value) => value === this.value);
     if (found === undefined) throw this.refuse(`one of ${allowed.join(', ')}`);
     return found;
@@ -124,6 +124,7 @@ export function parsePlan(path: string, content: unknown): SavedPlan {
         rho: settings.get('rho').number('a number above 0', Number.MIN_VALUE, Number.MAX_VALUE),
         maxKl: settings.get('maxKl').number('a number, 0 or more', 0, Number.MAX_VALUE),
         system: settings.get('system').textOrNull(),
+        thinking: settings.get('thinking').oneOf([true, false]),
       },
     },
   };
@@ -136,6 +137,7 @@ function parseTensor(tensor: Field): PlannedTensor {
   const left = tensor.get('left').floats(nOut * nExperts);
   const right = tensor.get('right').floats(nIn * nExperts);
   const inputs = tensor.get('inputs');
+  const share = tensor.get('share');
   const readout = tensor.get('readout');
   const adapter = tensor.get('adapter');
   return {
@@ -144,6 +146,7 @@ function parseTensor(tensor: Field): PlannedTensor {
     right,
     ...(shape.length > 2 ? { nExperts } : {}),
     ...(inputs.isMissing ? {} : { inputs: parseInputs(inputs, nIn, nExperts) }),
+    ...(share.isMissing ? {} : { share: share.number('a number, 0 to 1', 0, 1) }),
     ...(readout.isMissing ? {} : { readout: readout.floats(nOut) }),
     ...(adapter.isMissing ? {} : { adapter: adapter.isNull ? null : parseAdapter(adapter, nExperts) }),
   };

@@ -9,7 +9,7 @@ export interface PlanProvenance {
   source: { sha256: string; architecture: string };
   direction: Direction;
   prompts: { sha256: string };
-  settings: { seed: number; rho: number; maxKl: number; system: string | null };
+  settings: { seed: number; rho: number; maxKl: number; system: string | null; thinking: boolean };
 }
 
 /** A plan with its origin: what a plan file holds. */
@@ -25,9 +25,8 @@ export const planFormat = { format: 'rosi-plan', version: 1 } as const;
 export const largestPlan = 2 ** 28;
 
 /** The same for the file's own `rosi.*` keys: what decided the edit beside the plan itself. */
-export function provenanceKeys(
-  { seed, rho, maxKl, system }: PlanProvenance['settings'],
-  promptsSha256: string,
-): Record<string, string> {
-  return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': JSON.stringify({ seed, rho, maxKl, system }) };
+export function provenanceKeys(settings: PlanProvenance['settings'], promptsSha256: string): Record<string, string> {
+  const { seed, rho, maxKl, system, thinking } = settings;
+  const decided = JSON.stringify({ seed, rho, maxKl, system, thinking });
+  return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': decided };
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 
 import { RosiError } from '../errors';
+import type { AdapterWay } from '../native';
 import { adapterOf } from '../push';
 import { ModelSession } from '../session';
 import { controlPushes, writeControlVector } from './control-vector';
@@ -30,6 +31,8 @@ export interface WriteOutputsOptions extends FileOptions {
   gguf?: string | undefined;
   /** Of that GGUF. Default: it is loaded for them. */
   info?: ModelfileInfo | undefined;
+  /** Hears of each path once it is written. */
+  onWritten?: ((path: string) => void) | undefined;
   /** System text of the Modelfile. */
   system?: string | undefined;
 }
@@ -53,6 +56,28 @@ export function checkOutputs(paths: OutputPaths, options: FileOptions = {}): voi
 }
 
 /**
+ * Throws what {@link writeOutputs} would throw about the kinds of its outputs, when the tensors to be edited are known.
+ *
+ * @param tensors - Those that an edit may have; `adapter` null: the engine ignores an adapter of it.
+ */
+export function checkKinds(
+  paths: OutputPaths,
+  architecture: string,
+  tensors: readonly { name: string; adapter?: { honoured?: boolean } | AdapterWay | null | undefined }[],
+): void {
+  if (paths.peft !== undefined) for (const { name } of tensors) peftModule(architecture, name);
+  const ignored = tensors.some(
+    ({ adapter }) => adapter === null || (adapter && 'honoured' in adapter && !adapter.honoured),
+  );
+  if (paths.lora === undefined || !ignored) return;
+  throw new RosiError(
+    'MODEL_UNSUPPORTED',
+    `the engine ignores a LoRA adapter of some matrices of the ${architecture} architecture: write the GGUF itself`,
+    { architecture },
+  );
+}
+
+/**
  * Writes what `paths` names, each whole or absent.
  *
  * @returns The paths, in the order in which they were written.
@@ -67,16 +92,8 @@ export async function writeOutputs(
   const files = { overwrite, inputs };
   const { architecture } = provenance.source;
   checkOutputs(paths, files);
-  // What can be refused without writing is, before anything is written.
-  if (paths.peft !== undefined) for (const { name } of plan.tensors) peftModule(architecture, name);
+  checkKinds(paths, architecture, plan.tensors); // what can be refused without writing is, before anything is written
   const adapter = adapterOf(plan.tensors);
-  if (paths.lora !== undefined && adapter === null) {
-    throw new RosiError(
-      'MODEL_UNSUPPORTED',
-      `the engine ignores a LoRA adapter of some matrices of the ${architecture} architecture: write the GGUF itself`,
-      { architecture },
-    );
-  }
   if (paths.modelfile !== undefined && gguf === undefined) {
     throw new RosiError('OPTION_INVALID', 'options.modelfile needs the GGUF that it is to name: give options.gguf', {
       option: 'gguf',
@@ -93,6 +110,7 @@ export async function writeOutputs(
   for (const [kind, path] of given(paths)) {
     await write[kind](path);
     written.push(path);
+    options.onWritten?.(path);
   }
   return written;
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 
 import { RosiError } from '../errors';
 
@@ -17,7 +16,7 @@ export class WholeOutput {
   ) {}
 
   static async create(path: string): Promise<WholeOutput> {
-    const partial = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.partial`);
+    const partial = `${path}.partial-${process.pid}-${randomBytes(6).toString('hex')}`;
     return new WholeOutput(path, partial, await open(partial, 'wx'));
   }
 
@@ -51,7 +50,9 @@ export class WholeOutput {
     try {
       await link(this.partial, this.path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // Some file systems have no links: there the name is looked at, and taken a moment later.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' && !existsSync(this.path))
+        return rename(this.partial, this.path);
       throw new RosiError('OUTPUT_EXISTS', `${this.path} exists; name another file or allow overwriting`, {
         path: this.path,
       });

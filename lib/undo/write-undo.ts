@@ -4,6 +4,8 @@ import { RosiError, throwIfAborted, toRosiError } from '../errors';
 import { inspect } from '../inspect';
 import { modelFiles } from '../model-files';
 import type { Inspection } from '../native';
+import { checkFile } from '../outputs/whole-file';
+import { readRecord } from '../record';
 import { ticker, type CallOptions } from '../stage';
 import { JoinedFiles } from './joined-files';
 import { exclusiveOr, restored } from './restore';
@@ -23,8 +25,8 @@ export interface UndoOptions extends CallOptions {
  * are named by their first files.
  *
  * Memory: the headers of both files and a few MiB. @returns Its size in bytes.
- * @throws RosiError `RECORD_MISSING` when `hardened` was not written by rosi, `OUTPUT_EXISTS`, `GGUF_INVALID`,
- *   `FILE_FAILED`, `ABORTED`.
+ * @throws RosiError `RECORD_MISSING` when `hardened` was not written by rosi, `OUTPUT_EXISTS`, `OPTION_INVALID` when `path` is
+ *   one of the two, `GGUF_INVALID`, `FILE_FAILED`, `ABORTED`.
  */
 export async function writeUndo(
   source: string,
@@ -35,6 +37,8 @@ export async function writeUndo(
   const files: JoinedFiles[] = [];
   let output: WholeOutput | undefined;
   try {
+    const inputs = [...modelFiles(source), ...modelFiles(hardened)];
+    checkFile(path, { overwrite: options.overwrite, inputs });
     const [before, after] = [await inspect(source), await inspect(hardened)];
     const checksum = after.metadata['rosi.checksum'];
     if (typeof checksum !== 'string')
@@ -75,6 +79,9 @@ interface Hardened {
   after: Inspection;
 }
 
+// Magic, version and the numbers of tensors and of metadata entries, of which rosi adds some.
+const countBytes = 24;
+
 async function writeParts(
   output: WholeOutput,
   { from, before }: Source,
@@ -105,15 +112,20 @@ async function writeParts(
       tick((start + done) / before.fileBytes);
     }
   };
-  const changed = new Set(changedTensors(after));
+  const changed = new Set(readRecord(after).map(({ name }) => name));
   const [sources, targets] = [placesOf(before), placesOf(after)];
   const found = new Map(targets.flatMap(({ tensors }) => tensors.map((tensor) => [tensor.name, tensor])));
   for (const [i, source] of sources.entries()) {
     const [head, target] = [source.data - source.begin, targets[i]];
     const targetHead = target === undefined ? 0 : target.data - target.begin;
-    const ends = await commonEnds([from, source.begin, head], [to, target?.begin ?? 0, targetHead]);
-    copy(ends.prefix, target?.begin ?? 0);
-    await write(source.begin + ends.prefix, head - ends.prefix - ends.suffix, null);
+    const counts = target === undefined ? 0 : Math.min(countBytes, head, targetHead);
+    await write(source.begin, counts, null);
+    const ends = await commonEnds(
+      [from, source.begin + counts, head - counts],
+      [to, (target?.begin ?? 0) + counts, targetHead - counts],
+    );
+    copy(ends.prefix, (target?.begin ?? 0) + counts);
+    await write(source.begin + counts + ends.prefix, head - counts - ends.prefix - ends.suffix, null);
     copy(ends.suffix, (target?.data ?? 0) - ends.suffix);
     let end = source.data;
     for (const { name, place, bytes } of source.tensors) {
@@ -158,12 +170,6 @@ function placesOf({ parts, fileBytes, dataOffset, tensors }: Inspection): FilePl
 }
 
 const sizeOf = (file: { fileBytes: number }): number => file.fileBytes;
-
-/** What the hardened file's own record says was changed. */
-function changedTensors({ metadata }: Inspection): string[] {
-  const record = JSON.parse(String(metadata['rosi.tensors'] ?? '[]')) as { name: string }[];
-  return record.map(({ name }) => name);
-}
 
 type Head = [file: JoinedFiles, begin: number, bytes: number];
 

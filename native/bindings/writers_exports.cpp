@@ -1,4 +1,5 @@
 // The writers of a model, found in the engine's graph, and the experiments that prove them.
+#include <algorithm>
 #include <cmath>
 
 #include "bindings/args.h"
@@ -139,6 +140,7 @@ class ReachWorker final : public PromiseWorker {
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.direction = to_floats(request.Get("direction"));
     request_.writers = to_factors(request.Get("writers"));
+    request_.threads = std::max(1, to_int(request.Get("threads"), 1));
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "engine/adapter.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -57,7 +59,14 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
 }  // namespace
 
 void check_factors(const Session& session, const std::vector<RankOneFactors>& factors) {
+  const auto finite = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  };
   for (const RankOneFactors& f : factors) {
+    if (!finite(f.left) || !finite(f.right)) {
+      throw core::Error(core::ErrorCode::option_invalid, "the factors of " + f.name + " are not all finite numbers",
+                        {{"tensor", f.name}});
+    }
     const auto found = session.shapes().find(f.name);
     if (found == session.shapes().end()) {
       throw core::Error(core::ErrorCode::option_invalid, "the model has no tensor named " + f.name,

@@ -136,6 +136,11 @@ class Observer {
       inputs.rows.assign(static_cast<std::size_t>(result_.n_rows) * n_used * width, 0.0f);
       if (routed) inputs.experts.assign(static_cast<std::size_t>(result_.n_rows) * n_used, 0);
     }
+    if (inputs.n_used != static_cast<std::int64_t>(n_used) || inputs.d_in != x->ne[0]) {
+      throw core::Error(core::ErrorCode::model_unsupported,
+                        "the graph multiplies by " + inputs.writer + " with inputs of two shapes",
+                        {{"tensor", inputs.writer}});
+    }
     each_row(routed ? x->ne[2] : x->ne[1], [&](const PackedRow& row, std::size_t token) {
       for (const std::size_t slot : slots(row.prompt, row.position)) {
         for (std::size_t u = 0; u < n_used; ++u) {

@@ -27,7 +27,7 @@ class Reach {
   Reach(const std::shared_ptr<Session>& session, const ReachRequest& request)
       : session_(session),
         request_(request),
-        context_(session->model(), session->threads(), GraphObserver::observe, &observer_, longest(request.prompts)) {}
+        context_(session->model(), request.threads, GraphObserver::observe, &observer_, longest(request.prompts)) {}
 
   std::vector<double> run(const core::Progress& progress) {
     std::vector<double> sums(request_.writers.size(), 0.0);

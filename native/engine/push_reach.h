@@ -9,7 +9,8 @@ namespace rosi::engine {
 
 struct ReachRequest {
   std::vector<Tokens> prompts;
-  std::vector<float> direction;         // [d_model], a unit vector
+  std::vector<float> direction;  // [d_model], a unit vector
+  int threads = 1;
   std::vector<RankOneFactors> writers;  // small or large: the reach is that of a small push
 };
 

@@ -54,6 +54,10 @@ void read_along(UnitUpdate& update, std::span<const float> readout) {
     update.p = scaled(readout, 1 / length);
     update.alignment = 0;
     for (std::size_t i = 0; i < update.p.size(); ++i) update.alignment += double{update.p[i]} * double{update.s[i]};
+    if (update.alignment < 0) {  // of a line both ends are the same readout
+      for (float& value : update.p) value = -value;
+      update.alignment = -update.alignment;
+    }
   }
   if (length > 0 && update.alignment > kLeastAlignment) return;
   throw core::Error(core::ErrorCode::option_invalid,

@@ -30,7 +30,7 @@ export function samplePlan(changes: Partial<SavedPlan['plan']> = {}): SavedPlan 
       source: { sha256: 'a'.repeat(64), architecture: 'llama' },
       direction: { layer: 1, vector: Float32Array.of(0.5, -0.5, 0.5, 0.5, 0, 0), distance: 8, auroc: 0.9 },
       prompts: { sha256: 'b'.repeat(64) },
-      settings: { seed: 7, rho: 1, maxKl: 0.1, system: null },
+      settings: { seed: 7, rho: 1, maxKl: 0.1, system: null, thinking: false },
     },
   };
 }

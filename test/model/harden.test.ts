@@ -101,7 +101,7 @@ describe('harden on the tiny chat model', () => {
     expect(rho).toBe(detection.find(({ auroc }) => auroc >= best - 0.003)!.rho);
     const given = { ...fast, layer: 3, strength: 1, evaluate: false, rho: 0.5 } as const;
     const other = await harden(tinyChat, tinyPrompts(16), { ...given, output: join(folder, 'rho.gguf') });
-    expect(other.edit).toMatchObject({ rho: 0.5, detection: [{ rho: 0.5 }] });
+    expect(other.edit).toMatchObject({ rho: 0.5, detection: [] });
   }, 60_000);
 
   test('the report is plain JSON', () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import {
@@ -67,7 +67,7 @@ test('a plan computes the update once more, and another one is called out', asyn
   expect(same.ok).toBe(true);
   expect(same.recomputed).toHaveLength(6);
   for (const { equal, realised } of same.recomputed!)
-    expect({ equal, exact: Math.abs(realised.gain - 1) < 1e-3 }).toEqual({ equal: true, exact: true });
+    expect({ equal, exact: Math.abs(realised!.gain - 1) < 1e-3 }).toEqual({ equal: true, exact: true });
   const twice = {
     ...plan,
     tensors: plan.tensors.map((t, i) => (i === 2 ? { ...t, left: t.left.map((v) => 2 * v) } : t)),
@@ -75,7 +75,27 @@ test('a plan computes the update once more, and another one is called out', asyn
   const other = await verifyUpdate(source, output, { plan: twice });
   expect(other.ok).toBe(false);
   expect(other.recomputed!.map(({ equal }) => equal)).toEqual([true, true, false, true, true, true]);
+  const part = await verifyUpdate(source, output, { plan: { ...plan, tensors: plan.tensors.slice(1) } });
+  expect(part.ok).toBe(false);
+  expect(part.recomputed!.filter(({ equal }) => !equal)).toEqual([
+    { name: plan.tensors[0]!.name, equal: false, realised: null },
+  ]);
+  const another = await verifyUpdate(tinyChat, output, { plan });
+  expect(another).toMatchObject({ ok: false, sourceMatches: false, recomputed: null });
   await expect(verifyUpdate(undefined, output, { plan })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+});
+
+test('what can not be written is refused before anything is, and a second edit unless asked', async () => {
+  const hardened = at('hardened.gguf');
+  const twice = { output: at('twice.gguf') };
+  await expect(applyPlan(saved, hardened, twice)).rejects.toMatchObject({ code: 'ALREADY_HARDENED' });
+  expect((await applyPlan(saved, hardened, { ...twice, again: true })).tensors).toHaveLength(6);
+  const ignored = saved.plan.tensors.map((tensor) => ({ ...tensor, adapter: null }));
+  const paths = { plan: at('p2.json'), lora: at('l2.gguf') };
+  await expect(writeOutputs(paths, { ...saved, plan: { ...saved.plan, tensors: ignored } })).rejects.toMatchObject({
+    code: 'MODEL_UNSUPPORTED',
+  });
+  expect(readdirSync(folder).filter((name) => /2\.(json|gguf)$/u.test(name))).toEqual(['f32.gguf']);
 });
 
 test('a plan of one quantisation moves another in the same way', async () => {

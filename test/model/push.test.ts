@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import {
   applyUpdate, captureActivations, chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf,
-  type Activations, type Direction, type Push, type RightFactor, type RunTimeEdit, type UpdatePlan, type Writer,
+  type Activations, type Direction, type PlannedTensor, type Push, type RightFactor, type RunTimeEdit, type UpdatePlan, type Writer,
 } from '../../lib'; // prettier-ignore
 import { adapterOf } from '../../lib/push';
 import { withEdit } from '../../lib/trial-edit';
@@ -118,6 +118,15 @@ describe.each(models)('where %s', (what, model, classes) => {
       hardened.close();
     },
   );
+
+  test('a push that a constant turns round is written in eight bits, too', async () => {
+    const all = (await pushes('gated')).map((push) => ({ ...push, reach: -push.reach }));
+    const output = join(folder, 'turned.gguf');
+    const planned = plan(all, { rightFactor: 'gated', strength });
+    const tensors = planned.tensors.map((tensor): PlannedTensor => ({ ...tensor, type: 'Q8_0' }));
+    const written = await applyUpdate(path, { ...planned, tensors }, { output, overwrite: true });
+    for (const { realised } of written.tensors) expect(realised.gain).toBeCloseTo(1, 1);
+  });
 
   test('adapter and file say the same of all writers at once, for the right factors of the paper, too', async () => {
     for (const edit of [

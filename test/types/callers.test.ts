@@ -99,7 +99,7 @@ const refused: Record<string, [code: string, error: number]> = {
   'a switch that forgets an error code': [meaning(codes.slice(1)), 2322],
   'an error with a code of its own': ["new RosiError('BROKEN', 'broken');", 2345],
   'a change of an error': ["new RosiError('ABORTED', 'stopped').code = 'FILE_FAILED';", 2540],
-  'a plan with an output': ["await makePlan('m.gguf', undefined, { output: 'o.gguf' });", 2353],
+  'a plan with an output': ["await makePlan('m.gguf', undefined, { output: 'o.gguf' });", 2561],
   'a control vector of the plan itself': ["await writeControlVector('c.gguf', 'llama', plan);", 2345],
   'an output of no known kind': ["await writeOutputs({ gguf: 'o.gguf' }, await readPlan('p.json'));", 2353],
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],

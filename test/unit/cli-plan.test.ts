@@ -44,6 +44,7 @@ describe('rosi plan', () => {
           layers: [1, 2],
           threads: 2,
           maxKl: 0.2,
+          outputs: { plan: at('p.json'), lora: at('l.gguf'), peft: at('peft'), controlVector: at('c.gguf') },
           signal: expect.any(AbortSignal) as unknown,
           onProgress: expect.any(Function) as unknown,
         },

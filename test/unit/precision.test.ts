@@ -1,7 +1,7 @@
 import { isFaithful, requireFidelity, type Fidelity } from '../../lib/fidelity';
 import type { Inspection, PlannedTensor } from '../../lib/native';
 import type { UpdatePlan } from '../../lib/plan';
-import { checkTypes, promoteNoisy, requiredTypes } from '../../lib/precision';
+import { affordableRanges, leastGrowth, promoteNoisy, requiredTypes } from '../../lib/precision';
 import { writer } from '../helpers/command';
 
 const tensor = (name: string, type: string, bytes: number, nOut = 64, canUpdate = true) => ({
@@ -26,6 +26,8 @@ const file: Inspection = {
     tensor('eight', 'Q8_0', 17408),
     tensor('coded', 'IQ3_S', 7040, 64, false),
     tensor('odd', 'IQ4_NL', 9180, 64, false),
+    tensor('half', 'BF16', 32768),
+    tensor('full', 'F32', 65536),
   ],
 };
 const planOf = (...names: string[]): UpdatePlan => ({
@@ -76,6 +78,13 @@ describe('promoteNoisy', () => {
     expect(promoted(0.03)).toEqual(['coded Q8_0', 'b Q8_0', 'a Q8_0']);
     expect(promoted(1)).toEqual(['coded Q8_0', 'b Q8_0', 'a Q8_0', 'wide Q8_0', 'eight F16']);
   });
+  test('never writes a float in fewer bits, and leaves what has no wider type', () => {
+    const floats = requiredTypes(file, planOf('half', 'full'), 1);
+    const loud = new Map([['half', 0.7], ['full', 0.9]]); // prettier-ignore
+    expect(promoteNoisy(file, floats, loud, 1).promotions).toEqual([
+      { name: 'half', from: 'BF16', to: 'F32', bytes: 32768, noiseToSignal: 0.7 },
+    ]);
+  });
   test('leaves what is quiet', () => {
     expect(
       promoted(
@@ -89,14 +98,31 @@ describe('promoteNoisy', () => {
   });
 });
 
-describe('checkTypes', () => {
-  const writers = (...names: string[]) => names.map((name, layer) => ({ ...writer, name, layer }));
-  test('refuses at once what no choice of blocks can save', () => {
-    expect(() => checkTypes(file, writers('coded', 'odd'), 0)).toThrow(
-      expect.objectContaining({ code: 'TENSOR_UNSUPPORTED' }),
-    );
-    expect(() => checkTypes(file, writers('coded', 'odd'), 0.01)).not.toThrow();
-    expect(() => checkTypes(file, writers('coded', 'a'), 0)).not.toThrow();
+describe('affordableRanges', () => {
+  const writers = ['a', 'coded', 'odd', 'b'].map((name, layer) => ({ ...writer, name, layer }));
+  const ranges = [
+    [0, 3],
+    [1, 2],
+    [2, 3],
+    [3, 3],
+  ] as const;
+  const allowed = (maxGrowth: number, some: readonly (readonly [number, number])[] = ranges) =>
+    affordableRanges(file, writers, some, maxGrowth);
+  test('leaves those whose writers can be written', () => {
+    expect(allowed(0)).toEqual([[3, 3]]);
+    expect(allowed(0.009)).toEqual([
+      [2, 3],
+      [3, 3],
+    ]);
+    expect(allowed(0.019)).toEqual(ranges);
+  });
+  test('refuses before the work when there is none, with what the cheapest needs', () => {
+    const refused = { code: 'TENSOR_UNSUPPORTED', details: expect.objectContaining({ least: 0.009 }) as unknown };
+    expect(() => allowed(0.005, ranges.slice(0, 3))).toThrow(expect.objectContaining(refused));
+  });
+  test('says what growth all would need', () => {
+    expect(leastGrowth(file, writers)).toBe(0.019);
+    expect(leastGrowth(file, writers.slice(0, 1))).toBe(0);
   });
 });
 
@@ -117,6 +143,9 @@ describe('fidelity', () => {
     ['a shift that is too far', { shift: { exact: 1.5, file: 2.1 } }, /2\.10 instead of 1\.50/u],
     ['refusals that are lost', { refusal: { ...good.refusal, file: 0.55 } }, /refused with 0\.55 instead of 0\.70/u],
     ['drift', { kl: 0.06 }, /0\.060 nats/u],
+    ['a drift that is no number', { kl: NaN }, /NaN nats/u],
+    ['a shift that is no number', { shift: { exact: 1.5, file: NaN } }, /NaN instead of 1\.50/u],
+    ['refusals that are no number', { refusal: { ...good.refusal, file: NaN } }, /NaN instead of 0\.70/u],
   ])('%s is an error that says what to allow', (_, change, pattern) => {
     const fidelity = { ...good, ...change };
     expect(isFaithful(fidelity)).toBe(false);

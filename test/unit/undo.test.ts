@@ -70,9 +70,11 @@ describe('revert', () => {
     const heard: Progress[] = [];
     await revert(hardened, { output: restored, onProgress: (progress) => heard.push(progress) });
     expect(heard.at(-1)).toMatchObject({ stage: 'revert', done: 1, unit: 'bytes' });
-    const stopped = revert(hardened, { output: join(folder, 'other'), signal: AbortSignal.abort() });
-    await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(left()).not.toContain('other');
+    const before = left();
+    const controller = new AbortController();
+    const options = { output: join(folder, 'other'), signal: controller.signal, onProgress: () => controller.abort() };
+    await expect(revert(hardened, options)).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(left()).toEqual(before);
   });
 
   test('refuses a hardened file that was changed since', async () => {
@@ -102,6 +104,10 @@ describe('revert', () => {
     await expect(revert(hardened, { undo: join(folder, 'none'), output: restored })).rejects.toMatchObject({
       code: 'FILE_FAILED',
     });
+    for (const input of [source, hardened])
+      await expect(writeUndo(source, hardened, input, { overwrite: true })).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+      });
     await expect(writeUndo(source, source, join(folder, 'u'))).rejects.toMatchObject({ code: 'RECORD_MISSING' });
     await expect(writeUndo(source, hardened, undo)).rejects.toMatchObject({ code: 'OUTPUT_EXISTS' });
     expect(left()).toEqual(['h.gguf', 'h.gguf.undo', 's.gguf']);

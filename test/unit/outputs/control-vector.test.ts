@@ -33,6 +33,16 @@ describe('controlPushes', () => {
     }
   });
 
+  test('share the push as the plan does, however long the left factors must be for it', () => {
+    const tensors = [
+      { ...writer('blk.1.ffn_down.weight', 600), share: 0.25 },
+      { ...writer('blk.2.ffn_down.weight', 0.1), share: 0.75 },
+    ];
+    const [one, two] = controlPushes({ edit, tensors }, direction);
+    expect(length(one!.vector)).toBeCloseTo(0.25 * 1.5 * direction.distance, 4);
+    expect(length(two!.vector)).toBeCloseTo(0.75 * 1.5 * direction.distance, 4);
+  });
+
   test('put what belongs to block 0 after block 1', () => {
     const tensors = [writer('blk.0.ffn_down.weight', 3), writer('blk.1.ffn_down.weight', 9)];
     const pushes = controlPushes({ edit, tensors }, direction);
