@@ -71,7 +71,7 @@ const line = (name, strength, behaviour, detection) => {
     percent(refused.harmless),
     percent(refused.borderline),
     percent(degenerate),
-    screening.kl.toFixed(3),
+    Number.isNaN(screening.kl) ? '' : screening.kl.toFixed(3),
     detection === null ? '' : detection.toFixed(3),
   ];
   return `| ${cells.join(' | ')} |`;
