@@ -6,7 +6,7 @@ import type { FoundEdit } from './find-edit';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate } from './native';
 import type { Settings } from './options';
 import type { UpdatePlan } from './plan';
-import { mostNoise, type Precision, type Promotion } from './precision';
+import type { Precision, Promotion } from './precision';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import type { AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
@@ -286,16 +286,7 @@ function notesOn(report: HardenReport): string[] {
     const worst = Math.max(...noisy.map(({ realised }) => realised.offDirection));
     notes.push(
       `In ${noisy.length} of ${tensors.length} tensors rounding moves the output beside the direction by more than a tenth of the update, ` +
-        `${worst.toFixed(2)} of it at most: a quantisation with more bits has less of it.`,
-    );
-  }
-  const drowned = changed.flatMap(({ realised: { noiseToSignal } }) =>
-    noiseToSignal! > mostNoise ? [noiseToSignal!] : [],
-  );
-  if (drowned.length > 0) {
-    notes.push(
-      `In ${drowned.length} of ${tensors.length} tensors the rounding noise is more than half of the wanted output, ${Math.max(...drowned).toFixed(1)} of it at most; ` +
-        'a higher --max-growth writes more of them in Q8_0.',
+        `${worst.toFixed(2)} of it at most; across tensors it does not add up, and what the whole file keeps is measured.`,
     );
   }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {
