@@ -2,6 +2,7 @@ import { RosiError } from './errors';
 import { labelAnswer } from './refusal';
 import type { ModelSession } from './session';
 import { mean } from './statistics';
+import { percent } from './text';
 
 /** The safety system prompt with which an uncensored model is read. */
 export const safetyPrompt =
@@ -64,8 +65,4 @@ async function refusals(
     return mean(answers.map((answer) => Number(labelAnswer(answer).label === 'refused')));
   };
   return { harmful: await of(prompts.harmful), harmless: await of(prompts.harmless) };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
 }

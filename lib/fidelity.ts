@@ -6,6 +6,7 @@ import type { ModelSession, RunTimeEdit } from './session';
 import type { CallOptions } from './stage';
 import { mean } from './statistics';
 import { withEdit } from './trial-edit';
+import { percent } from './text';
 
 /** What is left of an edit in the finished file, against the same edit applied exactly while the original runs. */
 export interface Fidelity {
@@ -126,8 +127,4 @@ function shortcomings({ shift, refusal, kl }: Fidelity): string[] {
       ? [`it drifts from the exact edit by ${kl.toFixed(3)} nats on harmless prompts`]
       : []),
   ];
-}
-
-function percent(share: number): string {
-  return `${Number((100 * share).toFixed(1))} %`;
 }

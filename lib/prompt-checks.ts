@@ -1,5 +1,6 @@
 import type { Role } from './prompts';
 import { mean } from './statistics';
+import { percent } from './text';
 
 // Prompts of one class that are this many times as long as the other's tell the classes apart by their length.
 const lengthRatio = 2.5;
@@ -48,8 +49,4 @@ function mainScript(texts: readonly string[]): string | null {
   const most = counts.find(({ n }) => n > mostShare * total);
   if (most === undefined) return null;
   return most.script === 'Han' && kana.test(text) ? 'Japanese' : most.script;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
 }

@@ -1,7 +1,7 @@
 import type { Change, Example, HardenReport, Measured } from './report';
 import type { Candidate } from './search';
 import type { Rate } from './statistics';
-import { byteCount, counted, duration, oneLine, printable, table } from './text';
+import { byteCount, counted, duration, oneLine, percent, printable, table } from './text';
 
 /** What a user wants to see first, for a terminal. */
 export function reportSummary(report: HardenReport): string {
@@ -73,7 +73,7 @@ export function reportMarkdown(report: HardenReport): string {
           realised.gain.toFixed(4),
           realised.collateral.toFixed(2),
           realised.noiseToSignal?.toFixed(2) ?? '',
-          percent(realised.flipped),
+          percent(realised.flipped, 1),
         ]),
       ),
     ]),
@@ -107,7 +107,7 @@ const effects: readonly (readonly [string, (measured: Measured) => string])[] = 
   ['harmless requests answered', (m) => rateText(m.benignCompliance)],
   ['borderline requests refused', (m) => rateText(m.overRefusal)],
   ['answers that loop or are empty', (m) => rateText(m.degenerate)],
-  ['harmful requests refused, by first token', (m) => percent(m.firstToken.harmful)],
+  ['harmful requests refused, by first token', (m) => percent(m.firstToken.harmful, 1)],
 ];
 
 function effectRows({ before, after }: HardenReport): string[][] {
@@ -152,7 +152,7 @@ function detectionText({ rho, detection }: HardenReport['edit']): string {
 function fidelityText({ shift, refusal, kl }: NonNullable<HardenReport['fidelity']>): string {
   return (
     `keeps the edit: shift ${shift.file.toFixed(2)} of ${shift.exact.toFixed(2)}, ` +
-    `first-token refusal ${percent(refusal.file)} of ${percent(refusal.exact)}, KL to the exact edit ${kl.toFixed(3)}`
+    `first-token refusal ${percent(refusal.file, 1)} of ${percent(refusal.exact, 1)}, KL to the exact edit ${kl.toFixed(3)}`
   );
 }
 
@@ -164,11 +164,11 @@ function candidateSection({ candidates, searchedFrom, edit }: HardenReport): str
     candidate.strength === edit.strength &&
     candidate.layers.join() === edit.layers.join();
   const measuredCells = ({ refusal }: Candidate['screening'], kl: string, validated: Candidate['validated']) => [
-    percent(refusal.harmful),
-    percent(refusal.harmless),
-    percent(refusal.borderline),
+    percent(refusal.harmful, 1),
+    percent(refusal.harmless, 1),
+    percent(refusal.borderline, 1),
     kl,
-    validated ? `${percent(validated.refused.harmful)} / ${percent(validated.refused.borderline)}` : '',
+    validated ? `${percent(validated.refused.harmful, 1)} / ${percent(validated.refused.borderline, 1)}` : '',
   ];
   const original = ['original', '', '', '', ...measuredCells(searchedFrom.screening, '', searchedFrom.validated)];
   const rows = candidates.map((candidate) => {
@@ -252,9 +252,5 @@ function fileName(path: string): string {
 /** `91.7 % (85-96)`. A rate of nothing, NaN or in JSON null, is a dash. */
 function rateText(rate: Rate): string {
   if (rate.total === 0) return '-';
-  return `${percent(rate.share)} (${(100 * rate.low).toFixed(0)}-${(100 * rate.high).toFixed(0)})`;
-}
-
-function percent(share: number, digits = 1): string {
-  return `${(100 * share).toFixed(digits)} %`;
+  return `${percent(rate.share, 1)} (${(100 * rate.low).toFixed(0)}-${(100 * rate.high).toFixed(0)})`;
 }

@@ -14,6 +14,7 @@ import { mcnemarExact, type Rate, wilson } from './statistics';
 import type { VerifyResult } from './verify';
 import { version } from './version';
 import type { ModelWriters, Writer } from './writers';
+import { percent } from './text';
 
 export { reportMarkdown, reportSummary } from './report-text';
 
@@ -312,8 +313,4 @@ function notesOn(report: HardenReport): string[] {
     if (Math.min(...fewest) < 20) notes.push('Some rates stand on fewer than 20 test prompts; mind their intervals.');
   }
   return notes;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
 }

@@ -36,6 +36,11 @@ export function counted(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 
+/** `12.3 %` of a share. */
+export function percent(share: number, digits = 0): string {
+  return `${(100 * share).toFixed(digits)} %`;
+}
+
 /** `512 B`, `4.7 MB`, `1.23 GB`: powers of ten, as disks are sold. */
 export function byteCount(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

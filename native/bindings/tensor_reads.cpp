@@ -19,70 +19,24 @@ const gguf::Tensor& find(const gguf::Model& model, const std::string& name) {
                     {{"tensor", name}, {"path", path}});
 }
 
-class MeanRowsWorker final : public PromiseWorker {
+/// A vector of numbers for each named tensor of a model.
+class TensorsWorker : public PromiseWorker {
  public:
-  explicit MeanRowsWorker(const Napi::CallbackInfo& info)
+  explicit TensorsWorker(const Napi::CallbackInfo& info)
       : PromiseWorker(info.Env(), info[2]),
         path_(core::from_utf8(info[0].As<Napi::String>())),
         names_(to_strings(info[1])) {}
+
+ protected:
+  virtual std::vector<float> read(const gguf::Tensor& tensor) const = 0;
 
  private:
   void run() override {
     const gguf::Model model = gguf::Model::open(path_);
     const core::Progress tick = progress();
     for (const std::string& name : names_) {
-      const gguf::Tensor& tensor = find_matrix(model, name);
-      const auto n_in = static_cast<std::size_t>(tensor.shape[0]);
-      const auto n_experts = static_cast<std::size_t>(tensor.n_dims == 3 ? tensor.shape[2] : 1);
-      const std::size_t bytes = tensor.bytes.size() / n_experts;
-      std::vector<float>& rows = rows_.emplace_back(n_in * n_experts);
-      for (std::size_t expert = 0; expert < n_experts; ++expert)
-        kernels::column_mean(tensor.type, tensor.bytes.subspan(expert * bytes, bytes), tensor.shape[0], tensor.shape[1],
-                             std::span(rows).subspan(expert * n_in, n_in));
-      core::report(tick, double(rows_.size()) / double(names_.size()));
-    }
-  }
-
-  static const gguf::Tensor& find_matrix(const gguf::Model& model, const std::string& name) {
-    const gguf::Tensor& tensor = find(model, name);
-    if ((tensor.n_dims == 2 || tensor.n_dims == 3) && kernels::supports_rank_one(tensor.type)) return tensor;
-    const char* type = gguf::find_type(tensor.type)->name;
-    throw core::Error(core::ErrorCode::tensor_unsupported,
-                      name + " has type " + type + " and " + std::to_string(tensor.n_dims) +
-                          " dimensions; a mean row is there for matrices of types that can be edited",
-                      {{"tensor", name}, {"type", type}, {"dimensions", double(tensor.n_dims)}});
-  }
-
-  Napi::Value result() override {
-    Napi::Array js = Napi::Array::New(Env(), rows_.size());
-    for (std::uint32_t i = 0; i < rows_.size(); ++i) js[i] = to_js(Env(), rows_[i]);
-    return js;
-  }
-
-  const std::filesystem::path path_;
-  const std::vector<std::string> names_;
-  std::vector<std::vector<float>> rows_;
-};
-
-/// readVectors(path, names) -> { done: Promise<Float32Array[]>, cancel(): void }
-class ReadVectorsWorker final : public PromiseWorker {
- public:
-  explicit ReadVectorsWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), info[2]),
-        path_(core::from_utf8(info[0].As<Napi::String>())),
-        names_(to_strings(info[1])) {}
-
- private:
-  void run() override {
-    const gguf::Model model = gguf::Model::open(path_);
-    for (const std::string& name : names_) {
-      const gguf::Tensor& tensor = find(model, name);
-      if (tensor.n_dims != 1 || !kernels::supports_rank_one(tensor.type)) {
-        throw core::Error(core::ErrorCode::tensor_unsupported, name + " is no vector of a type that can be read",
-                          {{"tensor", name}, {"type", gguf::find_type(tensor.type)->name}});
-      }
-      vectors_.emplace_back(static_cast<std::size_t>(tensor.shape[0]));
-      kernels::dequantize_row(tensor.type, tensor.bytes.data(), vectors_.back().data(), tensor.shape[0]);
+      vectors_.push_back(read(find(model, name)));
+      core::report(tick, double(vectors_.size()) / double(names_.size()));
     }
   }
   Napi::Value result() override {
@@ -94,6 +48,48 @@ class ReadVectorsWorker final : public PromiseWorker {
   const std::filesystem::path path_;
   const std::vector<std::string> names_;
   std::vector<std::vector<float>> vectors_;
+};
+
+/// meanRows(path, names, onProgress?) -> { done: Promise<Float32Array[]>, cancel(): void }
+class MeanRowsWorker final : public TensorsWorker {
+ public:
+  using TensorsWorker::TensorsWorker;
+
+ private:
+  std::vector<float> read(const gguf::Tensor& tensor) const override {
+    if ((tensor.n_dims != 2 && tensor.n_dims != 3) || !kernels::supports_rank_one(tensor.type)) {
+      const char* type = gguf::find_type(tensor.type)->name;
+      throw core::Error(core::ErrorCode::tensor_unsupported,
+                        tensor.name + " has type " + type + " and " + std::to_string(tensor.n_dims) +
+                            " dimensions; a mean row is there for matrices of types that can be edited",
+                        {{"tensor", tensor.name}, {"type", type}, {"dimensions", double(tensor.n_dims)}});
+    }
+    const auto n_in = static_cast<std::size_t>(tensor.shape[0]);
+    const auto n_experts = static_cast<std::size_t>(tensor.n_dims == 3 ? tensor.shape[2] : 1);
+    const std::size_t bytes = tensor.bytes.size() / n_experts;
+    std::vector<float> rows(n_in * n_experts);
+    for (std::size_t expert = 0; expert < n_experts; ++expert)
+      kernels::column_mean(tensor.type, tensor.bytes.subspan(expert * bytes, bytes), tensor.shape[0], tensor.shape[1],
+                           std::span(rows).subspan(expert * n_in, n_in));
+    return rows;
+  }
+};
+
+/// readVectors(path, names) -> { done: Promise<Float32Array[]>, cancel(): void }
+class ReadVectorsWorker final : public TensorsWorker {
+ public:
+  using TensorsWorker::TensorsWorker;
+
+ private:
+  std::vector<float> read(const gguf::Tensor& tensor) const override {
+    if (tensor.n_dims != 1 || !kernels::supports_rank_one(tensor.type)) {
+      throw core::Error(core::ErrorCode::tensor_unsupported, tensor.name + " is no vector of a type that can be read",
+                        {{"tensor", tensor.name}, {"type", gguf::find_type(tensor.type)->name}});
+    }
+    std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
+    kernels::dequantize_row(tensor.type, tensor.bytes.data(), values.data(), tensor.shape[0]);
+    return values;
+  }
 };
 
 }  // namespace
