@@ -80,15 +80,15 @@ __global__ void __launch_bounds__(kRun)
   const int n_runs = gpu::runs_in_tile(shape, tile);
   const std::int64_t first_run = std::int64_t{tile} * gpu::kTileRuns;
 
-  float t[gpu::kTileRuns], mu[gpu::kTileRuns], repay[gpu::kTileRuns], lack[gpu::kTileRuns];
+  float t[gpu::kTileRuns], mu[gpu::kTileRuns], lack[gpu::kTileRuns];
 #pragma unroll
   for (int r = 0; r < gpu::kTileRuns; ++r) {
     const bool inside = r < n_runs;
     t[r] = inside ? columns.t[(first_run + r) * kRun + lane] : 0.0f;
     mu[r] = inside ? columns.mu[(first_run + r) * kRun + lane] : 0.0f;
-    repay[r] = inside ? columns.repay[(first_run + r) * kRun + lane] : 0.0f;
     lack[r] = 0.0f;
   }
+  const float* repay = columns.repay + first_run * kRun + lane;  // read each time: registers are short
   for (std::int64_t row = 0; row < shape.n_out; ++row) {
     const float row_s = rows.s[row];
     if (row_s == 0.0f) continue;
@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kRun)
       const Block& block = source[at.block];
       const float step = block.grid(at.run, lane / Block::kStepWeights).step;
       const int code = block.code(at.run, lane);
-      const Flip flip = choose_flip(codes_of<Block>(), weights, pull.row * repay[r], t[r], mu[r], lack[r], carry,
+      const Flip flip = choose_flip(codes_of<Block>(), weights, pull.row * repay[r * kRun], t[r], mu[r], lack[r], carry,
                                     static_cast<float>(code), step, inverse_step(step));
       lack[r] = lack[r] + weights.p * flip.error;
       float sum = mu[r] * flip.error;
