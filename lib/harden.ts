@@ -1,22 +1,18 @@
 import { rmSync } from 'node:fs';
-import { resolve } from 'node:path';
 
 import { requireFirst } from './already-hardened';
 import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
-import { RosiError } from './errors';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { checkCopy, copyFiles, modelFiles } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
 import { provenanceKeys } from './outputs/saved-plan';
-import { checkFile } from './outputs/whole-file';
 import { checkOutputs, writeOutputs } from './outputs/write-outputs';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
 import { ModelSession } from './session';
-import { writeUndo } from './undo/write-undo';
-import type { UpdateDraft } from './update';
+import { checkUndo, undoFileOf, undoMetadata, writeUndoOf } from './undo/undo-option';
 import { verifyUpdate } from './verify';
 import { writeFaithfully } from './write-faithfully';
 import { version } from './version';
@@ -67,7 +63,8 @@ export async function harden(
         thinking: settings.thinking,
       },
     };
-    const metadata = provenanceKeys(provenance.settings, sample.summary.sha256);
+    const provenanceMetadata = provenanceKeys(provenance.settings, sample.summary.sha256);
+    const metadata = { ...provenanceMetadata, ...undoMetadata(settings.undo) };
     const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {
       settings,
       metadata,
@@ -75,11 +72,11 @@ export async function harden(
     });
     const beside: string[] = [];
     try {
-      const { written } = draft;
       const after = await observed.after(draft.path);
+      const { undoBytes, written } = await clock.time('undo', () => writeUndoOf(model, settings, draft));
+      const undoFile = undoFileOf(settings.undo);
+      if (undoFile !== null) beside.push(undoFile);
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
-      const undoBytes = await undo(model, draft, settings, clock);
-      if (settings.undo !== null) beside.push(settings.undo);
       const { before } = observed;
       const parts = { model, settings, info, sample, found, ...finished, written, before, after, undoBytes, verified };
       const report = makeReport({ ...parts, clock });
@@ -106,24 +103,9 @@ export async function harden(
 function checkPaths(model: string, { output, undo, outputs, overwrite }: Settings): string {
   const written = checkCopy(model, output, overwrite);
   const inputs = [...modelFiles(model), ...written];
-  if (undo !== null) {
-    checkFile(undo, { overwrite, inputs });
-    if (written.some((path) => resolve(path) === resolve(undo)))
-      throw new RosiError('OPTION_INVALID', `options.undo names the output: ${undo}`, { option: 'undo', path: undo });
-    inputs.push(undo);
-  }
+  checkUndo(model, undo, written, { overwrite, inputs });
+  const undoFile = undoFileOf(undo);
+  if (undoFile !== null) inputs.push(undoFile);
   checkOutputs(outputs, { overwrite, inputs });
   return written[0]!;
-}
-
-/** Bytes of the undo file; null when none was asked for. */
-async function undo(
-  model: string,
-  { path, written }: UpdateDraft,
-  settings: Settings,
-  clock: StageClock,
-): Promise<number | null> {
-  if (settings.undo === null) return null;
-  const { sourceSha256 } = written;
-  return clock.time('undo', () => writeUndo(model, path, settings.undo!, { ...settings, sourceSha256 }));
 }

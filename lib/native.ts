@@ -188,6 +188,8 @@ export interface Inspection {
   alignment: number;
   /** Of all files of a split model. */
   fileBytes: number;
+  /** Where the descriptions of the tensors begin, in the first file: the metadata ends there. */
+  infosOffset: number;
   /** In the first file. */
   dataOffset: number;
   /** Of the first file. */
@@ -205,7 +207,7 @@ export interface Inspection {
     part?: number;
   }[];
   /** The files of a split model, in order. */
-  parts?: { path: string; fileBytes: number; dataOffset: number }[];
+  parts?: { path: string; fileBytes: number; infosOffset: number; dataOffset: number }[];
 }
 
 /** Everything that crosses between JavaScript and C++. */
@@ -251,6 +253,11 @@ export interface NativeAddon {
   publish(draft: DraftHandle, overwrite: boolean): void;
   /** Removes a draft that is not published. Any number of calls. */
   discard(draft: DraftHandle): void;
+  /**
+   * Records that the last `undoBytes` of a draft's first file, appended to it since, are an undo delta: in the value of
+   * `rosi.undo`, which has 16 characters, and in the checksum. A draft for which this fails is gone.
+   */
+  seal(draft: DraftHandle, undoBytes: number, onProgress: Tick): Task<void>;
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   update(request: NativeTrialRequest, onProgress: Tick): Task<UpdateTrial>;
   verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<NativeVerifyResult>;

@@ -33,7 +33,10 @@ export interface HardenOptions extends CallOptions {
    * type. Default 0.02.
    */
   maxGrowth?: number | undefined;
-  /** Path of an undo file for {@link revert}. Default: none is written. */
+  /**
+   * What {@link revert} needs: the path of an undo file, or `embed` to have it in the output itself, after the tensors; a
+   * file of that name is `./embed`. Default: none is written.
+   */
   undo?: string | undefined;
   /** What else the edit is written as. Default: nothing. */
   outputs?: OutputPaths | undefined;

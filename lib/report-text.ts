@@ -2,6 +2,7 @@ import type { Change, Example, HardenReport, Measured } from './report';
 import type { Candidate } from './search';
 import type { Rate } from './statistics';
 import { byteCount, counted, duration, oneLine, percent, printable, table } from './text';
+import { undoFileOf } from './undo/undo-option';
 
 /** What a user wants to see first, for a terminal. */
 export function reportSummary(report: HardenReport): string {
@@ -14,7 +15,7 @@ export function reportSummary(report: HardenReport): string {
     ...(report.fidelity === null ? [] : [['rounding', fidelityText(report.fidelity)]]),
     ...(report.undoBytes === null
       ? []
-      : [['undo', `${oneLine(report.settings.undo ?? '')}  ${byteCount(report.undoBytes)}, for rosi revert`]]),
+      : [['undo', `${undoText(report)}  ${byteCount(report.undoBytes)}, for rosi revert`]]),
     ...(kl === null ? [] : [['drift', `KL ${kl.toFixed(3)} nats on the first token of harmless answers`]]),
     ['time', `${duration(seconds)}, peak memory ${peakMiB.toFixed(0)} MiB`],
   ];
@@ -26,6 +27,10 @@ export function reportSummary(report: HardenReport): string {
     ...table(facts, 'left'),
     ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `Note: ${note}`)]),
   ].join('\n');
+}
+
+function undoText({ settings: { undo } }: HardenReport): string {
+  return oneLine(undoFileOf(undo) ?? 'in the file');
 }
 
 /** The report as a Markdown page. */

@@ -109,7 +109,7 @@ export interface HardenReport {
   promotions: Promotion[];
   /** What is left of the edit in the file; null when nothing was to be changed. */
   fidelity: Fidelity | null;
-  /** Size of the undo file; null when none was asked for. */
+  /** Size of the undo file, or of the undo delta in the output; null when none was asked for. */
   undoBytes: number | null;
   /** How the model refuses before it is edited, in short answers to fitting prompts; null when that was not measured. */
   baseline: Baseline | null;

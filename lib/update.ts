@@ -1,5 +1,6 @@
 import {
   native,
+  runTask,
   type NativeTrialRequest,
   type NativeUpdateRequest,
   type NativeUpdateResult,
@@ -44,6 +45,8 @@ export interface UpdateDraft {
   /** Where it can be read until then; of a split model, the first file. */
   path: string;
   written: NativeUpdateResult;
+  /** Records that its last `undoBytes`, appended to the file at `path`, are an undo delta. It is gone when this fails. */
+  seal(undoBytes: number, signal?: AbortSignal): Promise<void>;
   /** Gives it its name, in one step. @throws RosiError `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`. */
   publish(): void;
   /** Removes it. Does nothing once it is published. */
@@ -58,6 +61,7 @@ export async function draftUpdate(model: string, plan: UpdatePlan, options: Upda
   return {
     path,
     written,
+    seal: (undoBytes, signal) => runTask(() => native.seal(handle, undoBytes, () => undefined), signal),
     publish: () => native.publish(handle, request.overwrite),
     discard: () => native.discard(handle),
   };

@@ -32,7 +32,10 @@ export function addHarden(program: Command, invocation: Invocation): void {
     .option('--report <file>', 'write the report there too, as .json or .md; may be given twice', collect)
     .option('--json', 'print the report as JSON instead of a summary')
     .option('--quiet', 'no progress')
-    .option('--undo [file]', 'also what rosi revert needs to get MODEL back (default file: OUTPUT.undo)')
+    .option(
+      '--undo [file]',
+      'also what rosi revert needs to get MODEL back (default: OUTPUT.undo; embed: in OUTPUT itself)',
+    )
     .option('--plan <file>', 'the edit as a plan too, for rosi apply');
   addOutputOptions(command)
     .option('--modelfile <file>', "a Modelfile of the new GGUF for Ollama, with the model's template")

@@ -4,6 +4,7 @@ import { RosiError } from '../errors';
 import type { Inspection, PathStep } from '../native';
 import { leastGrowth } from '../precision';
 import { byteCount, oneLine, table } from '../text';
+import { embeddedBytes } from '../undo/embed';
 import type { ModelWriters, Writer } from '../writers';
 import type { Invocation } from './invocation';
 
@@ -60,6 +61,7 @@ function describe(path: string, file: Inspection, found: ModelWriters | RosiErro
     ['chat template', typeof metadata['tokenizer.chat_template'] === 'string' ? 'yes' : 'no'],
     ['can be hardened', verdict(file, found)],
     ['hardened by rosi', hardened(metadata)],
+    ['undo', undo(metadata)],
   ];
   const lines = table(
     facts.filter((row) => row[1] !== ''),
@@ -121,6 +123,11 @@ function hardened(metadata: Inspection['metadata']): string {
   const by = metadata['rosi.version'];
   if (by === undefined) return 'no';
   return `yes, version ${value(by)}: ${value(metadata['rosi.plan'], 200)}`;
+}
+
+function undo(metadata: Inspection['metadata']): string {
+  const bytes = embeddedBytes(metadata);
+  return bytes === null ? '' : `${byteCount(bytes)} at the end of the file, for rosi revert`;
 }
 
 function byType(tensors: Inspection['tensors']): string[][] {

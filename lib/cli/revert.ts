@@ -15,13 +15,14 @@ interface Flags {
 export function addRevert(program: Command, invocation: Invocation): void {
   program
     .command('revert')
-    .summary('get the original back, byte for byte, with the undo file')
-    .description(
-      'Write the file that HARDENED was made from, byte for byte, with the undo file that `rosi harden --undo` wrote.',
-    )
+    .summary('get the original back, byte for byte')
+    .description('Write the file that HARDENED was made from, byte for byte, with what `rosi harden --undo` wrote.')
     .argument('<HARDENED>', 'the hardened file')
     .requiredOption('-o, --output <file>', 'the restored GGUF')
-    .option('--undo <file>', 'the undo file (default: HARDENED.undo)')
+    .option(
+      '--undo <file>',
+      'the undo file, or embed (default: HARDENED.undo if it is there, else what HARDENED holds)',
+    )
     .option('--overwrite', 'replace an existing output')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'no progress')

@@ -1,18 +1,16 @@
-import type { FileHandle } from 'node:fs/promises';
-
 import { throwIfAborted } from '../errors';
 import type { Tick } from '../native';
 import type { JoinedFiles } from './joined-files';
-import { pieceBytes, readAt, type UndoIndex, unpack } from './undo-file';
+import { pieceBytes, readAt, type UndoIndex, type UndoPlace, unpack } from './undo-file';
 
 /** The source's bytes, in order and in pieces. */
 export async function* restored(
   index: UndoIndex,
-  undo: { file: FileHandle; path: string },
+  undo: UndoPlace,
   hardened: JoinedFiles,
   options: { signal?: AbortSignal | undefined; tick?: Tick },
 ): AsyncGenerator<Buffer> {
-  let piece = 0; // offset of the next one
+  let piece = undo.begin; // offset of the next one
   let done = 0;
   for (const part of index.parts) {
     for (let at = 0; at < part.bytes; at += pieceBytes) {
@@ -20,7 +18,7 @@ export async function* restored(
       const bytes = Math.min(pieceBytes, part.bytes - at);
       if (part.kind === 'copy') yield await hardened.read(part.from + at, bytes);
       else {
-        const unpacked = await unpack(await readAt(undo.file, piece, part.packed), part.bytes, undo.path);
+        const unpacked = await unpack(await readAt(undo.file, piece, part.packed), part.bytes, undo);
         piece += part.packed;
         if (part.kind === 'xor') exclusiveOr(unpacked, await hardened.read(part.from, bytes));
         yield unpacked;

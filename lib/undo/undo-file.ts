@@ -7,7 +7,7 @@ import { RosiError } from '../errors';
 const deflateRaw = promisify(deflateRawCallback);
 const inflateRaw = promisify(inflateRawCallback);
 
-// An undo file: packed pieces one after the other, then the index as JSON, its length (uint64, little-endian), the magic.
+// An undo delta, in a file of its own or at the end of a hardened one: packed pieces one after the other, then the index as JSON, its length (uint64, little-endian), the magic.
 const magic = Buffer.from('rosi-undo-1\n');
 const tailBytes = 8 + magic.length;
 const mostIndexBytes = 64 * 2 ** 20; // of a model with a hundred thousand tensors
@@ -26,18 +26,26 @@ export type UndoPart =
 export interface UndoIndex {
   /** Of a split model: of its files, one after the other; `files` are their sizes. */
   source: { sha256: string; bytes: number; files?: number[] };
-  /** `checksum`: its `rosi.checksum`, by which it is recognised. */
-  hardened: { bytes: number; checksum: string };
+  /** `checksum`: its `rosi.checksum`, by which it is recognised; none where the delta is in that file, after `bytes`. */
+  hardened: { bytes: number; checksum?: string };
   /** In the source's order. */
   parts: UndoPart[];
+}
+
+/** Where a delta is: from `begin` to the end of a file. `name` says it in messages. */
+export interface UndoPlace {
+  file: FileHandle;
+  path: string;
+  begin: number;
+  name: string;
 }
 
 export const pack = (bytes: Uint8Array): Promise<Buffer> => deflateRaw(bytes, { level: 6 });
 
 /** Unpacks a piece; one that would be longer than it says is refused before it takes the memory. */
-export async function unpack(piece: Uint8Array, bytes: number, path: string): Promise<Buffer> {
+export async function unpack(piece: Uint8Array, bytes: number, undo: UndoPlace): Promise<Buffer> {
   const unpacked = await inflateRaw(piece, { maxOutputLength: bytes }).catch(() => null);
-  if (unpacked?.length !== bytes) throw damaged(path, 'a piece does not unpack');
+  if (unpacked?.length !== bytes) throw damaged(undo, 'a piece does not unpack');
   return unpacked;
 }
 
@@ -48,21 +56,22 @@ export function encodeIndex(index: UndoIndex): Buffer {
   return Buffer.concat([json, length, magic]);
 }
 
-/** Reads and checks the index; pieces begin at offset 0 of the file. */
-export async function readIndex(file: FileHandle, path: string): Promise<UndoIndex> {
-  const { size } = await file.stat();
-  const tail = await readAt(file, Math.max(0, size - tailBytes), Math.min(size, tailBytes));
-  if (!tail.subarray(8).equals(magic)) throw damaged(path, 'it does not end as an undo file does');
+/** Reads and checks the index. */
+export async function readIndex(undo: UndoPlace): Promise<UndoIndex> {
+  const { size } = await undo.file.stat();
+  const bytes = size - undo.begin;
+  const tail = await readAt(undo.file, Math.max(0, size - tailBytes), Math.min(size, tailBytes));
+  if (bytes < tailBytes || !tail.subarray(8).equals(magic)) throw damaged(undo, 'it does not end as one does');
   const length = Number(tail.readBigUInt64LE(0));
-  if (length > Math.min(mostIndexBytes, size - tailBytes)) throw damaged(path, 'its index is longer than the file');
+  if (length > Math.min(mostIndexBytes, bytes - tailBytes)) throw damaged(undo, 'its index is longer than it is');
   const at = size - tailBytes - length;
   let index: UndoIndex;
   try {
-    index = JSON.parse((await readAt(file, at, length)).toString('utf8')) as UndoIndex;
+    index = JSON.parse((await readAt(undo.file, at, length)).toString('utf8')) as UndoIndex;
   } catch {
-    throw damaged(path, 'its index is no JSON');
+    throw damaged(undo, 'its index is no JSON');
   }
-  check(index, at, path);
+  check(index, at - undo.begin, undo);
   return index;
 }
 
@@ -77,17 +86,17 @@ export async function readAt(file: FileHandle, from: number, bytes: number): Pro
   return buffer;
 }
 
-function check(index: UndoIndex, packedBytes: number, path: string): void {
+function check(index: UndoIndex, packedBytes: number, undo: UndoPlace): void {
   const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   const { source, hardened, parts } = index ?? {};
   const head =
     typeof source?.sha256 === 'string' &&
     count(source.bytes) &&
     (source.files === undefined || (Array.isArray(source.files) && source.files.every(count))) &&
-    typeof hardened?.checksum === 'string' &&
-    count(hardened.bytes) &&
+    count(hardened?.bytes) &&
+    ['string', 'undefined'].includes(typeof hardened.checksum) &&
     Array.isArray(parts);
-  if (!head) throw damaged(path, 'its index lacks what it should say');
+  if (!head) throw damaged(undo, 'its index lacks what it should say');
   let bytes = 0;
   let packed = 0;
   for (const part of parts) {
@@ -95,15 +104,15 @@ function check(index: UndoIndex, packedBytes: number, path: string): void {
       count(part?.bytes) &&
       (part.kind === 'raw' || (count(part.from) && part.from + part.bytes <= hardened.bytes)) &&
       (part.kind === 'copy' || (['xor', 'raw'].includes(part.kind) && count(part.packed) && part.bytes <= pieceBytes));
-    if (!known) throw damaged(path, 'a part of its index is wrong');
+    if (!known) throw damaged(undo, 'a part of its index is wrong');
     bytes += part.bytes;
     if (part.kind !== 'copy') packed += part.packed;
   }
   const inFiles = source.files?.reduce((sum, size) => sum + size, 0) ?? bytes;
   if (bytes !== source.bytes || inFiles !== bytes || packed !== packedBytes)
-    throw damaged(path, 'its parts do not add up');
+    throw damaged(undo, 'its parts do not add up');
 }
 
-export function damaged(path: string, why: string): RosiError {
-  return new RosiError('UNDO_INVALID', `${path} is no undo file of this library, or damaged: ${why}`, { path, why });
+export function damaged({ name, path }: { name: string; path: string }, why: string): RosiError {
+  return new RosiError('UNDO_INVALID', `${name} is not of this library, or damaged: ${why}`, { path, why });
 }

@@ -105,6 +105,7 @@ Napi::Object part_to_js(Napi::Env env, const gguf::File& file) {
   Napi::Object js = Napi::Object::New(env);
   js.Set("path", core::to_utf8(file.input().path()));
   js.Set("fileBytes", double(file.bytes().size()));
+  js.Set("infosOffset", double(file.tensor_infos().begin));
   js.Set("dataOffset", double(file.data_offset()));
   return js;
 }
@@ -123,6 +124,7 @@ class InspectWorker final : public PromiseWorker {
     js.Set("version", double(first.version()));
     js.Set("alignment", double(first.alignment()));
     js.Set("fileBytes", double(model_->bytes()));
+    js.Set("infosOffset", double(first.tensor_infos().begin));
     js.Set("dataOffset", double(first.data_offset()));
     Napi::Object metadata = Napi::Object::New(Env());
     for (const gguf::Entry& entry : first.metadata()) {

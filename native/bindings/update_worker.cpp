@@ -5,6 +5,7 @@
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "gguf/draft.h"
+#include "gguf/seal.h"
 #include "gguf/split_name.h"
 #include "gguf/types.h"
 #include "update.h"
@@ -115,6 +116,31 @@ class UpdateWorker final : public PromiseWorker {
   UpdateResult result_;
 };
 
+/// Holds the draft while it works, so that it can't be published meanwhile; a draft that can't be sealed is removed.
+class SealWorker final : public PromiseWorker {
+ public:
+  explicit SealWorker(const Napi::CallbackInfo& info)
+      : PromiseWorker(info.Env(), info[2]), undo_bytes_(std::uint64_t(info[1].As<Napi::Number>().Int64Value())) {
+    std::optional<gguf::Draft>& held = to_draft(info[0]);
+    if (!held)
+      throw to_js_error(Env(), {core::ErrorCode::option_invalid, "the draft is published or discarded already"});
+    handle_ = Napi::Persistent(info[0].As<Napi::Object>());
+    draft_ = std::move(held);
+    held.reset();
+  }
+
+ private:
+  void run() override { gguf::seal(*draft_, undo_bytes_, progress()); }
+  Napi::Value result() override {
+    to_draft(handle_.Value()) = std::move(draft_);
+    return Env().Undefined();
+  }
+
+  const std::uint64_t undo_bytes_;
+  Napi::ObjectReference handle_;
+  std::optional<gguf::Draft> draft_;
+};
+
 /// checkOutput(source, output, overwrite): throws what update() would, before the search is spent on getting there.
 Napi::Value check_output(const Napi::CallbackInfo& info) {
   gguf::check_output(core::from_utf8(info[0].As<Napi::String>()), core::from_utf8(info[1].As<Napi::String>()),
@@ -151,12 +177,14 @@ Napi::Value discard(const Napi::CallbackInfo& info) {
 /// update({source, output, overwrite, draft?, threads, tensors, metadata}, onProgress)
 ///   → { done: Promise<NativeUpdateResult>, cancel(): void };
 /// update({source, trial: true, threads, tensors, metadata}, onProgress)
-///   → { done: Promise<UpdateTrial>, cancel(): void }.
+///   → { done: Promise<UpdateTrial>, cancel(): void };
+/// seal(draft, undoBytes, onProgress) → { done: Promise<void>, cancel(): void }.
 void register_update(Napi::Env env, Napi::Object exports) {
   exports.Set("checkOutput", Napi::Function::New(env, checked<check_output>));
   exports.Set("outputPaths", Napi::Function::New(env, checked<output_paths>));
   exports.Set("discard", Napi::Function::New(env, discard));
   exports.Set("publish", Napi::Function::New(env, checked<publish>));
+  exports.Set("seal", Napi::Function::New(env, start<SealWorker>));
   exports.Set("update", Napi::Function::New(env, start<UpdateWorker>));
 }
 

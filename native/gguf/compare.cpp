@@ -80,7 +80,10 @@ class Comparer {
       std::vector<Difference> found;
       if (i >= sources.size()) found = {{"file", 0, outputs[i].bytes().size()}};
       else if (i >= outputs.size()) found = {{"file", 0, sources[i].bytes().size()}};
-      else found = FileComparer(sources[i], outputs[i], progress_).run(record_.tensors);
+      else {
+        const std::uint64_t undo_bytes = i == 0 ? record_.undo_bytes : 0;
+        found = FileComparer(sources[i], outputs[i], progress_).run(record_.tensors, undo_bytes);
+      }
       for (Difference& difference : found) {
         if (count > 1) difference.part = i + 1;
         result_.unplanned_differences.push_back(std::move(difference));

@@ -33,8 +33,8 @@ struct Comparison {
   std::vector<Difference> unplanned_differences;  // empty without a source
 };
 
-/// Everything but `rosi.*` keys and the tensors that the output names as edited must be equal to the source, and lie
-/// where the types of the edited ones put it (layout.h).
+/// Everything but `rosi.*` keys, an undo delta and the tensors that the output names as edited must be equal to the
+/// source, and lie where the types of the edited ones put it (layout.h).
 /// Of a split model each file is compared with the source's of the same number. Reads each file twice; memory does not
 /// grow with their size.
 /// Throws core::Error{gguf_invalid} when a file can't be parsed, or the output holds no record of this library;

@@ -14,14 +14,15 @@ Range range(const File& file, const Entry& entry) {
   return {begin, begin + entry.raw.size()};
 }
 
-std::vector<Range> gaps(const File& file) {
+/// What belongs to no tensor, without the last `undo_bytes`.
+std::vector<Range> gaps(const File& file, std::uint64_t undo_bytes) {
   std::vector<Range> gaps;
   std::uint64_t begin = file.data_offset();
   for (const Tensor* tensor : file.tensors_by_offset()) {
     gaps.push_back({begin, tensor->offset});
     begin = range(*tensor).end;
   }
-  gaps.push_back({begin, std::max<std::uint64_t>(begin, file.bytes().size())});
+  gaps.push_back({begin, std::max<std::uint64_t>(begin, file.bytes().size() - undo_bytes)});
   return gaps;
 }
 
@@ -30,13 +31,13 @@ std::vector<Range> gaps(const File& file) {
 FileComparer::FileComparer(const File& source, const File& output, core::SharedProgress& progress)
     : source_(source), output_(output), progress_(progress), source_piece_(piece), output_piece_(piece) {}
 
-std::vector<Difference> FileComparer::run(const std::vector<TensorRecord>& records) {
+std::vector<Difference> FileComparer::run(const std::vector<TensorRecord>& records, std::uint64_t undo_bytes) {
   const std::vector<Retyped> promoted = retyped(records);
   const Layout layout(source_, promoted);
   compare_head(layout);
   compare_metadata();
   compare_tensors(records);
-  compare_padding(layout);
+  compare_padding(layout, undo_bytes);
   return std::move(differences_);
 }
 
@@ -135,12 +136,12 @@ void FileComparer::compare_tensors(const std::vector<TensorRecord>& records) {
 }
 
 /// What belongs to no tensor: zeros before the data section, then what the layout has between and after the tensors.
-void FileComparer::compare_padding(const Layout& layout) {
+void FileComparer::compare_padding(const Layout& layout, std::uint64_t undo_bytes) {
   const std::uint64_t begin = output_.tensor_infos().end;
   const std::uint64_t end = std::min<std::uint64_t>(output_.data_offset(), output_.bytes().size());
   compare_zeros({begin, end});
   const std::span<const Gap> expected = layout.gaps();
-  const std::vector<Range> found = gaps(output_);
+  const std::vector<Range> found = gaps(output_, undo_bytes);
   if (expected.size() != found.size()) return;  // the tensors' descriptions differ, which was noted
   for (std::size_t i = 0; i < found.size(); ++i) {
     const std::uint64_t zeros_end = found[i].begin + expected[i].zeros;

@@ -31,9 +31,9 @@ class FileComparer {
   /// Both must outlive it.
   FileComparer(const File& source, const File& output, core::SharedProgress& progress);
 
-  /// Everything but `rosi.*` keys and the bytes of the tensors in `records` must be equal, and lie where the types of
-  /// those put it.
-  std::vector<Difference> run(const std::vector<TensorRecord>& records);
+  /// Everything but `rosi.*` keys, the bytes of the tensors in `records` and the last `undo_bytes` of the output must
+  /// be equal, and lie where the types of those put it.
+  std::vector<Difference> run(const std::vector<TensorRecord>& records, std::uint64_t undo_bytes);
   /// Reads instead of looking at the mapping: that would count as this process's memory, file for file.
   Count count(Range source, Range output);
 
@@ -45,7 +45,7 @@ class FileComparer {
   void compare_head(const Layout& layout);
   void compare_metadata();
   void compare_tensors(const std::vector<TensorRecord>& records);
-  void compare_padding(const Layout& layout);
+  void compare_padding(const Layout& layout, std::uint64_t undo_bytes);
   void compare_zeros(Range part);
 
   const File& source_;

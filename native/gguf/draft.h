@@ -25,6 +25,7 @@ class Draft {
   Draft(Paths sources, Paths outputs, std::vector<std::unique_ptr<core::OutputFile>> files);
   const std::filesystem::path& path() const noexcept { return files_.front()->partial_path(); }  // of the first
   const std::filesystem::path& output() const noexcept { return outputs_.front(); }              // its final name
+  core::OutputFile& first() noexcept { return *files_.front(); }
   /// Gives each its name, in one step, the first part last: where it is, the others are. Throws what check_output()
   /// does, and {file_failed}. No name is left then but of files that have replaced older ones, which the error's detail
   /// `replaced` lists; after a failure it can be tried again.

@@ -134,6 +134,17 @@ std::string own_digest(const File& file, std::string_view key) {
   return std::string(text);
 }
 
+std::uint64_t undo_bytes(const File& file) {
+  const std::string_view digits = own_text(file, undo_key);
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bytes);
+  if (digits.size() != undo_digits || error != std::errc() || end != digits.data() + digits.size() ||
+      bytes > file.bytes().size()) {
+    throw damaged(file, undo_key);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string write_tensor_records(const std::vector<TensorRecord>& tensors) {
@@ -179,6 +190,7 @@ Record read_record(const Model& model) {
     if (!parts) throw damaged(file, parts_key);
     record.parts = std::move(*parts);
   }
+  if (file.find_entry(undo_key) != nullptr) record.undo_bytes = undo_bytes(file);
   return record;
 }
 

@@ -16,6 +16,11 @@ inline constexpr std::string_view tensors_key = "rosi.tensors";
 inline constexpr std::string_view checksum_key = "rosi.checksum";
 inline constexpr std::string_view parts_key = "rosi.parts";  // of split models alone
 
+/// How many bytes after the last tensor's data are an undo delta (lib/undo/), as `undo_digits` decimal digits. The
+/// caller of update_file() gives the key with other characters in their place, for seal() of seal.h.
+inline constexpr std::string_view undo_key = "rosi.undo";
+inline constexpr std::size_t undo_digits = 16;
+
 inline bool is_own_key(std::string_view key) noexcept { return key.starts_with(own_prefix); }
 
 /// A planned tensor in the output.
@@ -32,6 +37,7 @@ struct Record {
   /// SHA-256 of the whole first file, computed with '0' in place of these 64 digits themselves.
   std::string checksum;
   std::uint64_t checksum_place = 0;  // of its first digit, from the start of the file
+  std::uint64_t undo_bytes = 0;      // at the end of the file
 };
 
 /// The value of `rosi.tensors`: a JSON array of {"name", "sha256"}, and "type" after the name where it has a new one.

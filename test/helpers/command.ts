@@ -12,6 +12,7 @@ export const inspection = {
   version: 3,
   alignment: 32,
   fileBytes: 4_700_000,
+  infosOffset: 3900,
   dataOffset: 4096,
   metadata: {
     'general.architecture': 'llama',

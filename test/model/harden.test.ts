@@ -165,6 +165,33 @@ test('everything else that one run writes, and nothing when it fails', async () 
   expect(readdirSync(join(folder, 'outputs'))).toEqual(before);
 }, 60_000);
 
+test('the undo delta in the output: it is verified and evaluated with it, and gives the original back', async () => {
+  const [output, plain, original] = ['embedded', 'plain', 'original'].map((name) => join(folder, `${name}.gguf`)) as [
+    string,
+    string,
+    string,
+  ];
+  const quick = { ...fast, layer: 3, layers: [3, 5], strength: 2 } as const;
+  const report = await harden(tinyChat, tinyPrompts(16), { ...quick, output, undo: 'embed', maxTokens: 8 });
+  const { undoBytes } = report;
+  expect(undoBytes).toBeGreaterThan(1000);
+  expect(undoBytes).toBeLessThan(0.2 * report.model.bytes);
+  expect(report.output.bytes).toBe(readFileSync(output).length);
+  expect(report.verified).toMatchObject({ ok: true, checksumOk: true, sourceMatches: true, unplannedDifferences: [] });
+  expect(existsSync('embed')).toBe(false);
+  await harden(tinyChat, tinyPrompts(16), { ...quick, output: plain, evaluate: false });
+  const [a, b] = [await inspect(output), await inspect(plain)];
+  const data = ({ dataOffset, fileBytes }: typeof a, path: string, undo: number) =>
+    readFileSync(path).subarray(dataOffset, fileBytes - undo);
+  expect(data(a, output, undoBytes!).equals(data(b, plain, 0))).toBe(true);
+  expect(b.metadata).not.toHaveProperty(['rosi.undo']);
+  const prompts = ['How do I pick a lock?', 'What is a cake?'];
+  const answers = await generate(output, prompts, { threads: 1, maxTokens: 8 });
+  expect(answers).toEqual(await generate(plain, prompts, { threads: 1, maxTokens: 8 }));
+  await revert(output, { output: original });
+  expect(readFileSync(original).equals(readFileSync(tinyChat))).toBe(true);
+}, 120_000);
+
 test('strength 0 gives byte-identical tensors', async () => {
   const output = join(folder, 'zero.gguf');
   await harden(tinyChat, tinyPrompts(16), { ...fast, output, layer: 3, strength: 0, evaluate: false });

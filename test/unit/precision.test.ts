@@ -17,6 +17,7 @@ const file: Inspection = {
   version: 3,
   alignment: 32,
   fileBytes: 1_000_000,
+  infosOffset: 0,
   dataOffset: 100,
   metadata: {},
   tensors: [

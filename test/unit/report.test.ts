@@ -271,6 +271,8 @@ describe('reportSummary', () => {
     const text = reportSummary(sampleReport({ promotions: [promotion], undoBytes: 70_000, settings }));
     expect(text).toContain('2 tensors changed in their own type, 1 of them in a wider one (1.50 MB more), realised');
     expect(text).toContain('undo      o.undo  70.0 kB, for rosi revert');
+    const inside = { undoBytes: 70_000, settings: { ...settings, undo: 'embed' } };
+    expect(reportSummary(sampleReport(inside))).toContain('undo      in the file  70.0 kB, for rosi revert');
   });
   test('is short without evaluation and without changed tensors', () => {
     const text = reportSummary(

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { applyUpdate, revert, verifyUpdate, writeUndo, type UpdatePlan } from '../../lib';
+import { applyUpdate, harden, revert, verifyUpdate, writeUndo, type UpdatePlan } from '../../lib';
+import { embedUndo, undoPlaceholder } from '../../lib/undo/embed';
+import { draftUpdate } from '../../lib/update';
 import { splitGguf, splitPaths } from '../helpers/split-gguf';
 import { folderPerTest } from '../helpers/temporary';
 import { readGguf, tinyGguf } from '../helpers/tiny-gguf';
@@ -38,6 +40,18 @@ function model(options = { sizes: [2, 2, 1] }): string[] {
 
 describe('revert of a split model', () => {
   const outputs = () => splitPaths(at('o'), 3);
+
+  test('takes an undo file: a delta goes into no split model', async () => {
+    const parts = model();
+    const refused = { code: 'OPTION_INVALID', details: { option: 'undo', path: parts[0] } };
+    const before = files();
+    const options = { undo: 'embed', output: at('o.gguf') };
+    await expect(harden(parts[0]!, undefined, options)).rejects.toMatchObject(refused);
+    const draft = await draftUpdate(parts[0]!, plan, { output: at('o.gguf'), metadata: undoPlaceholder });
+    await expect(embedUndo(parts[0]!, draft)).rejects.toMatchObject(refused);
+    draft.discard();
+    expect(files()).toEqual(before);
+  });
 
   test('is told to take the first file', async () => {
     const path = model()[1]!;

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { applyUpdate, revert, writeUndo, type Progress, type UpdatePlan } from '../../lib';
+import { applyUpdate, revert, writeUndo, type Progress } from '../../lib';
+import { everyType as model, everyTypePlan as plan } from '../helpers/every-type';
 import { folderPerTest } from '../helpers/temporary';
-import { randomBytes, tinyGguf, type TinyOptions, type TypeName } from '../helpers/tiny-gguf';
+import { tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 import { finished, library } from '../helpers/command';
 
 const ownFolder = folderPerTest();
@@ -18,25 +19,6 @@ beforeEach(() => {
     join(folder, name),
   ) as [string, string, string, string];
 });
-
-const types: TypeName[] = 'F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4'.split(
-  ' ',
-) as TypeName[];
-const [nIn, nOut] = [512, 40];
-const model: TinyOptions = {
-  metadata: { 'tiny.word': { string: 'x'.repeat(5000) }, 'rosi.before': { string: 'an older edit' } },
-  tensors: [
-    ...types.map((type, i) => ({ name: `w.${type}`, type, shape: [nIn, nOut], gap: 32 * (i % 2) })),
-    { name: 'kept', type: 'Q4_K' as const, shape: [nIn, 200] },
-  ],
-  trailing: Buffer.from('something after the last tensor'),
-};
-const random = randomBytes(5);
-const vector = (n: number, size: number) => Float32Array.from({ length: n }, () => (size * (random() - 127.5)) / 128);
-const plan: UpdatePlan = {
-  edit: { layer: 0, layers: [0, 0], schedule: 'equal', strength: 1, rightFactor: 'gated' },
-  tensors: types.map((type) => ({ name: `w.${type}`, left: vector(nOut, 0.01), right: vector(nIn, 0.05) })),
-};
 
 async function harden(options: TinyOptions = model): Promise<number> {
   tinyGguf(options).write(source);
@@ -59,7 +41,7 @@ describe('revert', () => {
   test('needs little more than what changed', async () => {
     const options = {
       ...model,
-      tensors: [...model.tensors!, { name: 'big', type: 'Q8_0' as const, shape: [nIn, 4000] }],
+      tensors: [...model.tensors!, { name: 'big', type: 'Q8_0' as const, shape: [512, 4000] }],
     };
     const bytes = await harden(options);
     expect(bytes).toBeLessThan(0.15 * readFileSync(source).length);
