@@ -298,6 +298,10 @@ function notesOn(report: HardenReport): string[] {
         'a higher --max-growth writes more of them in Q8_0.',
     );
   }
+  if (prompts.kept !== null && prompts.kept.unused > 0) {
+    const { used, unused } = prompts.kept;
+    notes.push(`Of ${used + unused} different texts to keep ${used} were drawn by the seed: more are not used.`);
+  }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {
     notes.push('Borderline prompts are the built-in ones: over-refusal in your own domain may differ.');
   }
