@@ -42,8 +42,8 @@ export async function applyPlan(saved: SavedPlan, model: string, options: ApplyO
     const noise = new Map(tensors.map(({ name, realised }) => [name, realised.noiseToSignal]));
     precision = promoteNoisy(file, precision, noise, maxGrowth);
   }
-  const { source, settings, prompts } = saved.provenance;
-  const metadata = { ...provenanceKeys(settings, prompts.sha256), ...options.metadata };
+  const { source } = saved.provenance;
+  const metadata = { ...provenanceKeys(saved.provenance), ...options.metadata };
   const written = await applyUpdate(model, precision.plan, { ...options, metadata });
   return { ...written, sourceMatches: written.sourceSha256 === source.sha256 };
 }

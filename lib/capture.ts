@@ -29,10 +29,13 @@ export interface Activations extends Streams {
    * Inputs of each writer: at the last token of each prompt of a role, and at sampled other positions. Of an expert
    * tensor one row for each expert in use there.
    */
-  inputs: Map<string, Record<Role | 'positions', Rows>>;
+  inputs: Map<string, WriterInputs>;
 }
 
-// Other positions of each harmless and borderline prompt that are kept: enough to cover the template's own tokens.
+/** `kept`: of texts to be kept as they are, both their last tokens and other positions. */
+export type WriterInputs = Record<Role | 'positions', Rows> & { kept?: Rows };
+
+// Other positions of each prompt and text to be kept: enough to cover the template's own tokens.
 const positionsPerPrompt = 2;
 
 // The order in which roles are run.
@@ -50,6 +53,7 @@ export interface CaptureOptions {
 /**
  * Runs the fitting prompts once and reads the residual stream after each block and the writers' inputs.
  *
+ * @param options.keep - Texts whose inputs are kept, too; their streams are not read.
  * @param options.system - System prompt during the extraction of harmful and harmless activations; kept inputs are read
  *   without.
  */
@@ -57,16 +61,32 @@ export async function captureActivations(
   session: ModelSession,
   prompts: Record<Role, string[]>,
   writers: readonly Writer[],
-  options: CaptureOptions & { system?: string | undefined },
+  options: CaptureOptions & { system?: string | undefined; keep?: readonly string[] | undefined },
 ): Promise<Activations> {
-  const { system, ...capture } = options;
+  const { system, keep = [], ...capture } = options;
   const tokens = encodeRoles(prompts, (prompt) => session.encode(prompt));
   const activations = await captureTokens(session, tokens, writers, capture);
+  if (keep.length > 0) await addKept(session, activations, keep, capture.seed);
   if (system === undefined) return activations;
   const prompted = encodeRoles({ ...prompts, borderline: [] }, (prompt) => session.encode(prompt, system));
   const stage = 'capture with system prompt';
   const { streams } = await captureTokens(session, prompted, [], { ...capture, nLayer: activations.nLayer }, stage);
   return { ...activations, streams: { ...streams, borderline: activations.streams.borderline } };
+}
+
+async function addKept(
+  session: ModelSession,
+  { inputs }: Activations,
+  texts: readonly string[],
+  seed: number,
+): Promise<void> {
+  const random = seededRandom(seed, 'kept positions');
+  const tokens = texts.map((text) => session.encode(text));
+  const positions = tokens.map(({ length }) => somePositions(length, random));
+  const request = { streams: false, writers: [...inputs.keys()], positions };
+  const found = await session.capture(tokens, request, 'capture of kept texts');
+  for (const { writer, dIn, nUsed, rows, experts } of found.inputs)
+    inputs.get(writer)!.kept = rowsOf(rows, dIn, experts, nUsed);
 }
 
 /** {@link captureActivations} of prompts that are tokens already. */
@@ -80,10 +100,9 @@ export async function captureTokens(
   const random = seededRandom(options.seed, 'positions');
   const tokens = roles.flatMap((role) => prompts[role]);
   const positions = roles.flatMap((role) =>
-    prompts[role].map(({ length }) => {
-      if (options.positions === false || role === 'harmful' || length < 2) return [];
-      return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));
-    }),
+    prompts[role].map(({ length }) =>
+      options.positions === false || role === 'harmful' ? [] : somePositions(length, random),
+    ),
   );
   const nLayer = options.nLayer ?? (await session.depth());
   const names = writers.map((writer) => writer.name);
@@ -105,6 +124,12 @@ export async function captureTokens(
       }),
     ),
   };
+}
+
+/** Of a prompt's tokens before the last. */
+function somePositions(length: number, random: () => number): number[] {
+  if (length < 2) return [];
+  return Array.from({ length: positionsPerPrompt }, () => Math.floor(random() * (length - 1)));
 }
 
 function encodeRoles(

@@ -31,7 +31,7 @@ const fewestOfExpert = 8;
  * The right factor of every writer, for an expert tensor one of each expert.
  *
  * - `gated`: r = (C + lambda I)^-1 m / (mᵀ (C + lambda I)^-1 m), m the mean harmful input at the last token, C the
- *   second moment of the inputs to keep (harmless and borderline last tokens, sampled positions),
+ *   second moment of the inputs to keep (harmless and borderline last tokens, sampled positions, texts to keep),
  *   lambda = rho trace(C) / nIn; solved in the dual.
  * - `mean-input`: m / |m|². `mean-row`: mean of the rows of W (the paper). `mean-row-signed`: its sign set so that the
  *   mean harmful input gives a positive push.
@@ -50,8 +50,8 @@ export async function rightFactorsOf(
     : undefined;
   const factors: WriterFactor[] = [];
   for (const [i, writer] of writers.entries()) {
-    const { harmless, borderline, positions, harmful } = activations.inputs.get(writer.name)!;
-    const all = { harmful, kept: concatenate([harmless, borderline, positions]) };
+    const { harmless, borderline, positions, harmful, kept } = activations.inputs.get(writer.name)!;
+    const all = { harmful, kept: concatenate([harmless, borderline, positions, ...(kept ? [kept] : [])]) };
     const meanRow = (expert: number) => rows?.[i]?.subarray(expert * writer.nIn, (expert + 1) * writer.nIn);
     factors.push(await factorOf(writer, all, meanRow, options));
     tick((i + 1) / writers.length);

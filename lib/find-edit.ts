@@ -83,14 +83,14 @@ function unableNote({ writer: { name, layer } }: Push): ModelWriters['leftOut'][
 /** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
 async function read(
   session: ModelSession,
-  { fit: prompts, validation }: SplitSample,
+  { fit: prompts, validation, kept: keep }: SplitSample,
   { writers }: ModelWriters,
   settings: Settings,
   clock: StageClock,
 ): Promise<{ pushes: Push[]; activations: Streams; chosen: Omit<ChosenFactors, 'factors'> }> {
   const { seed, system } = settings;
   const activations = await clock.time('capture', () =>
-    captureActivations(session, prompts, writers, { seed, system: system ?? undefined }),
+    captureActivations(session, prompts, writers, { seed, keep, system: system ?? undefined }),
   );
   const held = choosesRho(settings)
     ? await clock.time('capture', () =>

@@ -7,7 +7,7 @@ import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { checkCopy, copyFiles, modelFiles } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
-import { provenanceKeys } from './outputs/saved-plan';
+import { promptHashes, provenanceKeys } from './outputs/saved-plan';
 import { checkOutputs, writeOutputs } from './outputs/write-outputs';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
@@ -41,7 +41,7 @@ export async function harden(
   const given = resolveOptions(model, options);
   given.output = checkPaths(model, given); // before the work that leads to them
   const clock = new StageClock();
-  const sample = splitPrompts(prompts, { seed: given.seed });
+  const sample = splitPrompts(prompts, { seed: given.seed, keep: options.keep });
   const file = await clock.time('inspect', () => inspect(model));
   requireFirst(file, model, given.again);
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
@@ -54,7 +54,7 @@ export async function harden(
     const provenance = {
       rosi: version,
       direction: found.direction,
-      prompts: { sha256: sample.summary.sha256 },
+      prompts: promptHashes(sample.summary),
       settings: {
         seed: settings.seed,
         rho: found.rho,
@@ -63,8 +63,7 @@ export async function harden(
         thinking: settings.thinking,
       },
     };
-    const provenanceMetadata = provenanceKeys(provenance.settings, sample.summary.sha256);
-    const metadata = { ...provenanceMetadata, ...undoMetadata(settings.undo) };
+    const metadata = { ...provenanceKeys(provenance), ...undoMetadata(settings.undo) };
     const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {
       settings,
       metadata,

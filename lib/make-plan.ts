@@ -5,7 +5,7 @@ import { inspect } from './inspect';
 import { modelFiles } from './model-files';
 import { native } from './native';
 import { resolveOptions, type HardenOptions } from './options';
-import type { SavedPlan } from './outputs/saved-plan';
+import { promptHashes, type SavedPlan } from './outputs/saved-plan';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { ModelSession } from './session';
 import { runStage } from './stage';
@@ -25,7 +25,7 @@ export async function makePlan(
   options: PlanOptions = {},
 ): Promise<SavedPlan> {
   const given = resolveOptions(model, options);
-  const sample = splitPrompts(prompts, { seed: given.seed });
+  const sample = splitPrompts(prompts, { seed: given.seed, keep: options.keep });
   const file = await inspect(model);
   requireFirst(file, model, given.again);
   const session = await ModelSession.open(model, { ...given, threads: options.threads });
@@ -39,7 +39,7 @@ export async function makePlan(
       rosi: version,
       source: { sha256, architecture: session.info.architecture },
       direction,
-      prompts: { sha256: sample.summary.sha256 },
+      prompts: promptHashes(sample.summary),
       settings: { seed, rho, maxKl, system, thinking },
     };
     return { plan, provenance };

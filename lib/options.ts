@@ -42,6 +42,11 @@ export interface HardenOptions extends CallOptions {
   outputs?: OutputPaths | undefined;
   /** Most KL divergence (nats a token, first token of answers to harmless prompts) that the search may spend. Default 0.1. */
   maxKl?: number | undefined;
+  /**
+   * Texts of your own domain whose activations the gated factor leaves as they are, beside those of harmless and borderline
+   * prompts; each is framed as a user's request. At most 256 are used. They decide nothing else. Default none.
+   */
+  keep?: readonly string[] | undefined;
   /** Default: the fastest of one, half and all processors, measured when the model is loaded. */
   threads?: number | undefined;
   /** Decides the prompt sample and the sampled positions. Default 0. */
@@ -98,6 +103,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   oneOf('rightFactor', options.rightFactor, rightFactors);
   oneOf('schedule', options.schedule, schedules);
   pair('layers', options.layers, 0, 10_000);
+  checkKeep(options);
   return {
     output: options.output ?? defaultOutput(model),
     overwrite: options.overwrite ?? false,
@@ -122,6 +128,15 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     signal: options.signal,
     onProgress: options.onProgress,
   };
+}
+
+/** Only the gated factor knows what to keep; {@link chooseKept} checks the texts. */
+function checkKeep({ keep, rightFactor = 'gated' }: HardenOptions): void {
+  if (keep === undefined || rightFactor === 'gated') return;
+  throw new RosiError('OPTION_INVALID', `options.keep needs options.rightFactor gated; got ${rightFactor}`, {
+    option: 'keep',
+    rightFactor,
+  });
 }
 
 /** Of a split model, the name that its files' names are made of. */

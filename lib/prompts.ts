@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 
 import builtIn from './data/prompts.json';
 import { RosiError } from './errors';
+import { chooseKept, type KeptSummary } from './kept-texts';
+import { checkPrompt, identity, invalid, quoted } from './prompt-identity';
 import { seededRandom, shuffle } from './random';
 
 /** Requests by what a model should do with them. */
@@ -39,18 +41,22 @@ export interface PromptSummary {
   duplicates: number;
   /** Left out because the caps were reached. */
   unused: number;
+  /** Texts that are to be kept as they are; null when none were given. */
+  kept: KeptSummary | null;
   /** Of the prompts in use, see {@link hashPrompts}. */
   sha256: string;
 }
 
-/** Splits in which every role is present. */
-export type SplitSample = Record<Split, Record<Role, string[]>> & { summary: PromptSummary };
+/** Splits in which every role is present, and texts to keep, which are of no split. */
+export type SplitSample = Record<Split, Record<Role, string[]>> & { kept: string[]; summary: PromptSummary };
 
 export interface SplitOptions {
   /** Decides the sample; the order in which prompts were given does not. */
   seed: number;
   /** Most prompts of one role in each split. */
   caps?: Partial<Record<Split, number>>;
+  /** Texts whose activations the edit is to leave as they are; at most {@link keptCap} are used. */
+  keep?: readonly string[] | undefined;
 }
 
 /** Past a hundred prompts a mean hardly moves, and each costs a forward pass: docs/method.md. */
@@ -78,7 +84,8 @@ export function builtInPrompts(): SplitPrompts {
  * and white space.
  *
  * @param prompts - The built-in set when undefined.
- * @throws RosiError `PROMPTS_INVALID`: an empty prompt, or one that has two roles or is in two splits.
+ * @throws RosiError `PROMPTS_INVALID`: an empty prompt, or one that has two roles or is in two splits; a text to keep
+ *   that is also a harmful prompt.
  * @throws RosiError `PROMPTS_TOO_FEW`: fewer than 16 distinct harmful or harmless prompts, or in a set that came split
  *   fewer than 8, 4 and 4 of them to fit, validate and test; `details` has the counts.
  */
@@ -106,7 +113,11 @@ export function splitPrompts(prompts: PromptSet | SplitPrompts | undefined, opti
   const used = splits.flatMap((split) => roles.map((role) => counts[split][role])).reduce((a, b) => a + b, 0);
   const borderline = prompts === undefined || !hasBorderline ? 'built-in' : 'given';
   const sha256 = hashPrompts(sample);
-  return { ...sample, summary: { seed, counts, borderline, duplicates, unused: pool.length - used, sha256 } };
+  const harmful = pool.filter((entry) => entry.role === 'harmful').map((entry) => entry.prompt);
+  const benign = splits.flatMap((split) => [...sample[split].harmless, ...sample[split].borderline]);
+  const { kept, summary } = chooseKept(options.keep, { harmful, benign }, seed);
+  const unused = pool.length - used;
+  return { ...sample, kept, summary: { seed, counts, borderline, duplicates, unused, kept: summary, sha256 } };
 }
 
 /**
@@ -148,11 +159,8 @@ function toEntries(set: PromptSet | undefined, split: Split | undefined): Entry[
   return roles.flatMap((role) => {
     const list: unknown = set[role] ?? [];
     if (!Array.isArray(list)) throw invalid(`${where}.${role} must be an array of strings`, { where, role });
-    return list.map((prompt: unknown, index) => {
-      if (typeof prompt !== 'string' || prompt.trim() === '') {
-        const found = typeof prompt === 'string' ? 'an empty string' : `a value of type ${typeof prompt}`;
-        throw invalid(`${where}.${role}[${index}] must be a prompt; got ${found}`, { where, role, index });
-      }
+    return list.map((item: unknown, index) => {
+      const prompt = checkPrompt(item, `${where}.${role}[${index}]`, { where, role, index });
       return { prompt, role, split };
     });
   });
@@ -171,7 +179,7 @@ function distinct(entries: readonly Entry[]): { pool: Entry[]; duplicates: numbe
   if (clashes.length > 0) {
     const named = clashes.slice(0, 5).map(({ prompt, role, split }) => {
       const first = seen.get(identity(prompt)) as Entry;
-      return `${JSON.stringify(shorten(prompt))} (${place(first)} and ${place({ role, split })})`;
+      return `${quoted(prompt)} (${place(first)} and ${place({ role, split })})`;
     });
     const more = clashes.length > named.length ? ` and ${clashes.length - named.length} more` : '';
     throw invalid(`a prompt must have one role and one split; remove one of each: ${named.join(', ')}${more}`, {
@@ -216,18 +224,6 @@ function fill<T>(value: (split: Split, role: Role) => T): Record<Split, Record<R
   return { fit: row('fit'), validation: row('validation'), test: row('test') };
 }
 
-function identity(prompt: string): string {
-  return prompt.normalize('NFKC').trim().replace(/\s+/gu, ' ').toLowerCase();
-}
-
 function place({ role, split }: Pick<Entry, 'role' | 'split'>): string {
   return split === undefined ? role : `${role}, ${split}`;
-}
-
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-}
-
-function invalid(message: string, details: Record<string, unknown>): RosiError {
-  return new RosiError('PROMPTS_INVALID', message, details);
 }

@@ -1,4 +1,5 @@
 import type { Change, Example, HardenReport, Measured } from './report';
+import type { KeptSummary } from './kept-texts';
 import type { Candidate } from './search';
 import type { Rate } from './statistics';
 import { byteCount, counted, duration, oneLine, percent, printable, table } from './text';
@@ -89,6 +90,7 @@ export function reportMarkdown(report: HardenReport): string {
       ),
       `Seed ${prompts.seed}; borderline prompts ${prompts.borderline}; ${prompts.duplicates} duplicates and ` +
         `${prompts.unused} above the caps left out. SHA-256 ${code(prompts.sha256)}.`,
+      ...(prompts.kept === null ? [] : ['', keptText(prompts.kept)]),
     ]),
     ...section('Settings', fenced(JSON.stringify(report.settings, null, 2), 'json')),
     ...section('Time and memory', [
@@ -123,6 +125,11 @@ function effectRows({ before, after }: HardenReport): string[][] {
 function sampleText({ prompts: { counts } }: HardenReport): string {
   const { harmful, harmless, borderline } = counts.test;
   return `${harmful} harmful, ${harmless} harmless and ${borderline} borderline test prompts that the search never saw; ranges are 95 % (Wilson)`;
+}
+
+function keptText({ used, duplicates, unused, sha256 }: KeptSummary): string {
+  const out = `${duplicates} duplicates and ${unused} above the cap left out`;
+  return `${counted(used, 'text')} to keep as they are; ${out}. SHA-256 ${code(sha256)}.`;
 }
 
 function changeText({ gained, lost, pValue }: Change): string {

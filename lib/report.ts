@@ -290,6 +290,10 @@ function notesOn(report: HardenReport): string[] {
         `${worst.toFixed(2)} of it at most; across tensors it does not add up, and what the whole file keeps is measured.`,
     );
   }
+  if (prompts.kept !== null && prompts.kept.unused > 0) {
+    const { used, unused } = prompts.kept;
+    notes.push(`Of ${used + unused} different texts to keep ${used} were drawn by the seed: more are not used.`);
+  }
   if (prompts.borderline === 'built-in' && report.settings.evaluate) {
     notes.push('Borderline prompts are the built-in ones: over-refusal in your own domain may differ.');
   }

@@ -11,6 +11,7 @@ export interface PromptFlags {
   harmless?: string;
   borderline?: string;
   prompts?: string;
+  keep?: string;
   field?: string;
 }
 
@@ -23,6 +24,7 @@ export function addEditOptions(command: Command): Command {
     .option('--harmless <file>', 'requests to answer, of the same form')
     .option('--borderline <file>', 'requests to answer although they sound harmful (default: built in)')
     .option('--prompts <file>', 'all of them in one file, with roles and perhaps splits')
+    .option('--keep <file>', 'texts of your own domain that the edit leaves as they are, of the same form')
     .option('--field <name>', 'field or column of the prompt (default: prompt, instruction, goal, question or text)')
     .option('--uncensored', 'read the directions with a safety system prompt (default: when the model needs it)')
     .option('--no-uncensored', 'never do so')
@@ -51,8 +53,8 @@ export function addEditOptions(command: Command): Command {
 
 /** The flags that say where the prompts are, and the others. */
 export function splitFlags<T extends PromptFlags>(flags: T): [PromptFlags, Omit<T, keyof PromptFlags>] {
-  const { harmful, harmless, borderline, prompts, field, ...others } = flags;
-  return [{ harmful, harmless, borderline, prompts, field }, others];
+  const { harmful, harmless, borderline, prompts, keep, field, ...others } = flags;
+  return [{ harmful, harmless, borderline, prompts, keep, field }, others];
 }
 
 /** The prompts that the flags name; undefined for the built-in set. */
@@ -61,6 +63,7 @@ export async function readGiven({
   harmless,
   borderline,
   prompts: set,
+  keep,
   field,
 }: PromptFlags): Promise<PromptSet | SplitPrompts | undefined> {
   const options = field === undefined ? {} : { field };
@@ -70,8 +73,8 @@ export async function readGiven({
     return readPromptSet(set, options);
   }
   if (!single) {
-    if (field !== undefined)
-      throw usage('--field names a field of a prompt file; give --harmful and --harmless, or --prompts');
+    if (field !== undefined && keep === undefined)
+      throw usage('--field names a field of a prompt file; give --harmful and --harmless, --prompts, or --keep');
     return undefined;
   }
   if (harmful === undefined || harmless === undefined) throw usage('--harmful and --harmless must be given together');
@@ -80,4 +83,9 @@ export async function readGiven({
     harmless: await readPrompts(harmless, options),
     ...(borderline === undefined ? {} : { borderline: await readPrompts(borderline, options) }),
   };
+}
+
+/** The texts to keep that the flags name. */
+export async function readKeep({ keep, field }: PromptFlags): Promise<string[] | undefined> {
+  return keep === undefined ? undefined : readPrompts(keep, field === undefined ? {} : { field });
 }

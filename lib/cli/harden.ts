@@ -6,7 +6,7 @@ import { reportSummary } from '../report';
 import { undoOf } from '../undo/revert';
 import { collect, number, share } from './arguments';
 import { exitStatus } from './context';
-import { addEditOptions, type PromptFlags, readGiven, splitFlags } from './edit-options';
+import { addEditOptions, type PromptFlags, readGiven, readKeep, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
 import { checkReports, writeReport } from './report-files';
@@ -71,8 +71,9 @@ async function harden(model: string, flags: Flags, invocation: Invocation): Prom
   const files = [undo, ...Object.values(outputs)].filter((path) => path !== undefined);
   checkReports(reports, [model, output, ...files], options.overwrite ?? false);
   const prompts = await readGiven(given);
+  const keep = await readKeep(given);
   const report = await invocation.long(quiet ?? false, (signal, onProgress) =>
-    invocation.library.harden(model, prompts, { ...options, output, undo, outputs, signal, onProgress }),
+    invocation.library.harden(model, prompts, { ...options, keep, output, undo, outputs, signal, onProgress }),
   );
   // Before anything is printed: when nobody reads that, the command ends there.
   for (const path of reports) await writeReport(path, report, options.overwrite ?? false);

@@ -7,11 +7,11 @@ import { defaultOutput } from '../options';
 import { checkOutputs } from '../outputs/write-outputs';
 import { counted, oneLine } from '../text';
 import { number } from './arguments';
-import { addEditOptions, type PromptFlags, readGiven, splitFlags } from './edit-options';
+import { addEditOptions, type PromptFlags, readGiven, readKeep, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
 
-interface Flags extends PlanOptions, PromptFlags, OutputFlags {
+interface Flags extends Omit<PlanOptions, keyof PromptFlags>, PromptFlags, OutputFlags {
   output?: string;
   overwrite?: boolean;
   json?: boolean;
@@ -47,8 +47,9 @@ async function plan(model: string, flags: Flags, invocation: Invocation): Promis
   const inputs = modelFiles(model);
   checkOutputs(paths, { overwrite, inputs });
   const prompts = await readGiven(given);
+  const keep = await readKeep(given);
   const saved = await invocation.long(quiet ?? false, (signal, onProgress) =>
-    invocation.library.makePlan(model, prompts, { ...options, outputs: paths, signal, onProgress }),
+    invocation.library.makePlan(model, prompts, { ...options, keep, outputs: paths, signal, onProgress }),
   );
   const outputs = await invocation.library.writeOutputs(paths, saved, { overwrite, inputs });
   const tensors = saved.plan.tensors.map(({ name }) => name);

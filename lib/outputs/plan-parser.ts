@@ -118,7 +118,7 @@ export function parsePlan(path: string, content: unknown): SavedPlan {
         distance: direction.get('distance').number('a number, 0 or more', 0, Number.MAX_VALUE),
         auroc: direction.get('auroc').number('a number, 0 to 1', 0, 1),
       },
-      prompts: { sha256: sha256(root.get('prompts').get('sha256')) },
+      prompts: parsePrompts(root.get('prompts')),
       settings: {
         seed: settings.get('seed').whole(0, 2 ** 32 - 1),
         rho: settings.get('rho').number('a number above 0', Number.MIN_VALUE, Number.MAX_VALUE),
@@ -128,6 +128,11 @@ export function parsePlan(path: string, content: unknown): SavedPlan {
       },
     },
   };
+}
+
+function parsePrompts(prompts: Field): SavedPlan['provenance']['prompts'] {
+  const kept = prompts.get('keptSha256');
+  return { sha256: sha256(prompts.get('sha256')), ...(!kept.isMissing && { keptSha256: sha256(kept) }) };
 }
 
 function parseTensor(tensor: Field): PlannedTensor {

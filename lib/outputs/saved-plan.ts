@@ -1,5 +1,6 @@
 import type { Direction } from '../direction';
 import type { UpdatePlan } from '../plan';
+import type { PromptSummary } from '../prompts';
 
 /** Where a plan comes from, for its file and for the file that it makes. */
 export interface PlanProvenance {
@@ -8,7 +9,8 @@ export interface PlanProvenance {
   /** The model that it was made with. */
   source: { sha256: string; architecture: string };
   direction: Direction;
-  prompts: { sha256: string };
+  /** `keptSha256`: of the texts to keep, where some were given. */
+  prompts: { sha256: string; keptSha256?: string };
   settings: { seed: number; rho: number; maxKl: number; system: string | null; thinking: boolean };
 }
 
@@ -24,9 +26,19 @@ export const planFormat = { format: 'rosi-plan', version: 1 } as const;
 /** Bytes. A plan of 70 billion weights takes 30 MB; JSON.parse needs a few times as much memory. */
 export const largestPlan = 2 ** 28;
 
+/** Of a run's prompts what its plan says. */
+export function promptHashes({ sha256, kept }: PromptSummary): PlanProvenance['prompts'] {
+  return { sha256, ...(kept && { keptSha256: kept.sha256 }) };
+}
+
 /** The same for the file's own `rosi.*` keys: what decided the edit beside the plan itself. */
-export function provenanceKeys(settings: PlanProvenance['settings'], promptsSha256: string): Record<string, string> {
-  const { seed, rho, maxKl, system, thinking } = settings;
+export function provenanceKeys(provenance: Pick<PlanProvenance, 'settings' | 'prompts'>): Record<string, string> {
+  const { seed, rho, maxKl, system, thinking } = provenance.settings;
+  const { sha256, keptSha256 } = provenance.prompts;
   const decided = JSON.stringify({ seed, rho, maxKl, system, thinking });
-  return { 'rosi.prompts.sha256': promptsSha256, 'rosi.settings': decided };
+  return {
+    'rosi.prompts.sha256': sha256,
+    ...(keptSha256 !== undefined && { 'rosi.kept.sha256': keptSha256 }),
+    'rosi.settings': decided,
+  };
 }

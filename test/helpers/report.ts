@@ -81,6 +81,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       borderline: 'built-in',
       duplicates: 0,
       unused: 3,
+      kept: null,
       sha256: 'b'.repeat(64),
     },
     edit: {

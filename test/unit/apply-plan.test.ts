@@ -42,6 +42,16 @@ test('adds left * rightᵀ to the planned tensors, and says where the plan is fr
   const text = (key: string) => after.entries.find((entry) => entry.key === key)?.text;
   expect(text('rosi.prompts.sha256')).toBe(saved.provenance.prompts.sha256);
   expect(JSON.parse(text('rosi.settings')!)).toEqual(saved.provenance.settings);
+  expect(text('rosi.kept.sha256')).toBeUndefined();
+});
+
+test('the file says which texts were kept, as its plan does', async () => {
+  const source = model();
+  const saved = samplePlan();
+  saved.provenance.prompts.keptSha256 = 'c'.repeat(64);
+  await applyPlan(saved, source, { ...options(), overwrite: true });
+  const key = readGguf(at('o.gguf')).entries.find((entry) => entry.key === 'rosi.kept.sha256');
+  expect(key?.text).toBe('c'.repeat(64));
 });
 
 test('says when the model is the very file of the plan', async () => {

@@ -93,6 +93,20 @@ describe('rosi harden', () => {
       { harmful: ['a'], harmless: ['b'], borderline: [] },
     ]);
   });
+  test('reads texts to keep, beside any prompts', async () => {
+    const lib = library();
+    const [bad, own] = [file('bad.txt', 'one'), file('own.csv', 'n,ask\n1,five\n2,six')];
+    const keep = ['--keep', own, '--field', 'ask'];
+    await finished(['harden', 'm.gguf', ...keep], lib);
+    await finished(['plan', 'm.gguf', ...keep, '-o', at('kept.plan.json')], lib);
+    await finished(['harden', 'm.gguf', '--harmful', bad, '--harmless', bad, '--keep', bad], lib);
+    const found = lib.calls.filter(({ name }) => name !== 'writeOutputs').map(({ args }) => args.slice(1));
+    expect(found).toEqual([
+      [undefined, expect.objectContaining({ keep: ['five', 'six'] })],
+      [undefined, expect.objectContaining({ keep: ['five', 'six'] })],
+      [{ harmful: ['one'], harmless: ['one'] }, expect.objectContaining({ keep: ['one'] })],
+    ]);
+  });
   test('prints the report alone as JSON', async () => {
     const { out } = await finished(['harden', 'm.gguf', '--json']);
     expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(sampleReport())));
@@ -158,6 +172,7 @@ describe('rosi harden', () => {
     ['borderline alone', ['harden', 'm', '--borderline', 'x.txt'], 2, /together/u],
     ['prompts and harmful', ['harden', 'm', '--prompts', 'a.json', '--harmful', 'x.txt'], 2, /leave/u],
     ['a field of no file', ['harden', 'm', '--field', 'x'], 2, /--field/u],
+    ['texts to keep that are not there', ['harden', 'm', '--keep', at('none.txt')], 6, /ENOENT.*FILE_FAILED/u],
     ['a report of no known kind', ['harden', 'm', '--report', 'x.html'], 2, /\.json or \.md/u],
     ['a report over the output', ['harden', 'm', '-o', 'x.md', '--report', './x.md'], 2, /the model or the output/u],
     ['a report into no folder', ['harden', 'm', '--report', at('none/x.md')], 6, /no folder/u],

@@ -148,6 +148,16 @@ describe('makeReport', () => {
     expect(report.model.sha256).toBe('ab');
     expect(report).toMatchObject({ seconds: 3.5, peakMiB: 120, edit: { layer: 3, why: 'given' } });
   });
+  test('says how many texts were kept, and when not all were', () => {
+    expect(reportMarkdown(report)).not.toMatch(/to keep/u);
+    const keep = Array.from({ length: 300 }, (_, i) => `text ${i}`);
+    const some = makeReport(parts(before, after, { sample: splitPrompts(undefined, { seed: 0, keep }) }));
+    const { sha256 } = some.prompts.kept!;
+    expect(some.notes.join('\n')).toMatch(/Of 300 different texts to keep 256 were drawn by the seed/u);
+    expect(reportMarkdown(some)).toContain(
+      `256 texts to keep as they are; 0 duplicates and 44 above the cap left out. SHA-256 \`${sha256}\`.`,
+    );
+  });
   test('has no numbers where nothing was measured', () => {
     const bare = makeReport(parts(null, null));
     expect(bare).toMatchObject({ before: null, after: null, change: null, kl: null, examples: [] });

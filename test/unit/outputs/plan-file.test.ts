@@ -107,6 +107,7 @@ test.each([
   ['direction.distance', -1],
   ['direction.auroc', 2],
   ['prompts.sha256', undefined],
+  ['prompts.keptSha256', null],
   ['settings.seed', 2 ** 32],
   ['settings.system', 5],
   ['tensors', []],
