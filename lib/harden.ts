@@ -72,7 +72,7 @@ export async function harden(
     const beside: string[] = [];
     try {
       const after = await observed.after(draft.path);
-      const { undoBytes, written } = await clock.time('undo', () => writeUndoOf(model, settings, draft));
+      const { undoBytes, written } = await writeUndoOf(model, settings, draft, clock);
       const undoFile = undoFileOf(settings.undo);
       if (undoFile !== null) beside.push(undoFile);
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));

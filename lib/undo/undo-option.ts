@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 
+import type { StageClock } from '../clock';
 import { RosiError } from '../errors';
 import type { NativeUpdateResult } from '../native';
 import { checkFile } from '../outputs/whole-file';
@@ -40,11 +41,14 @@ export async function writeUndoOf(
   model: string,
   { undo, ...options }: Omit<UndoOptions, 'sourceSha256'> & { undo: string | null },
   draft: UpdateDraft,
+  clock: StageClock,
 ): Promise<{ undoBytes: number | null; written: NativeUpdateResult }> {
   const { written } = draft;
   if (undo === null) return { undoBytes: null, written };
   const given = { ...options, sourceSha256: written.sourceSha256 };
-  if (undo !== embedded) return { undoBytes: await writeUndo(model, draft.path, undo, given), written };
-  const undoBytes = await embedUndo(model, draft, given);
-  return { undoBytes, written: { ...written, outputBytes: written.outputBytes + undoBytes } };
+  const isEmbedded = undo === embedded;
+  const undoBytes = await clock.time('undo', () =>
+    isEmbedded ? embedUndo(model, draft, given) : writeUndo(model, draft.path, undo, given),
+  );
+  return { undoBytes, written: isEmbedded ? { ...written, outputBytes: written.outputBytes + undoBytes } : written };
 }

@@ -165,7 +165,7 @@ test('everything else that one run writes, and nothing when it fails', async () 
   expect(readdirSync(join(folder, 'outputs'))).toEqual(before);
 }, 60_000);
 
-test('the undo delta in the output: it is verified and evaluated with it, and gives the original back', async () => {
+test('the undo delta in the output: the output is verified and runs with it, and gives the original back', async () => {
   const [output, plain, original] = ['embedded', 'plain', 'original'].map((name) => join(folder, `${name}.gguf`)) as [
     string,
     string,
@@ -179,7 +179,9 @@ test('the undo delta in the output: it is verified and evaluated with it, and gi
   expect(report.output.bytes).toBe(readFileSync(output).length);
   expect(report.verified).toMatchObject({ ok: true, checksumOk: true, sourceMatches: true, unplannedDifferences: [] });
   expect(existsSync('embed')).toBe(false);
-  await harden(tinyChat, tinyPrompts(16), { ...quick, output: plain, evaluate: false });
+  const without = await harden(tinyChat, tinyPrompts(16), { ...quick, output: plain, evaluate: false });
+  const stages = [report, without].map((one) => one.stages.filter(({ stage }) => stage === 'undo').length);
+  expect(stages).toEqual([1, 0]);
   const [a, b] = [await inspect(output), await inspect(plain)];
   const data = ({ dataOffset, fileBytes }: typeof a, path: string, undo: number) =>
     readFileSync(path).subarray(dataOffset, fileBytes - undo);

@@ -26,6 +26,7 @@ describe('inspect', () => {
       version,
       alignment: 32,
       fileBytes: model.bytes.length,
+      infosOffset: model.place('infos'),
       dataOffset: model.place('data'),
       metadata: { 'general.architecture': 'tiny' },
       tensors: [{ name: 'w', type: 'F32', shape: [8, 4], offset: model.place('data:w'), bytes: 128, canUpdate: true }],

@@ -70,7 +70,10 @@ describe('a split model', () => {
     }
     const sizes = bytesOf(parts).map(({ length }) => length);
     expect(split.parts).toEqual(
-      parts.map((path, i) => ({ path, fileBytes: sizes[i], dataOffset: readGguf(path).dataOffset })),
+      parts.map((path, i) => {
+        const { dataOffset, infos, infosEnd } = readGguf(path);
+        return { path, fileBytes: sizes[i], infosOffset: infosEnd - infos.length, dataOffset };
+      }),
     );
     expect(split.fileBytes).toBe(sizes[0]! + sizes[1]! + sizes[2]!);
   });
