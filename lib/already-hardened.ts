@@ -7,7 +7,7 @@ export function requireFirst({ metadata }: Inspection, path: string, again: bool
   if (by === undefined || again) return;
   throw new RosiError(
     'ALREADY_HARDENED',
-    `${path} was hardened by rosi ${String(by)} already: take the original, or get it back with its undo file; to edit it once more set again`,
+    `${path} was hardened by rosi ${String(by)} already: take the original, or get it back with its undo file; to edit it once more set options.again`,
     { path, version: by },
   );
 }
