@@ -39,8 +39,7 @@ export async function applyPlan(saved: SavedPlan, model: string, options: ApplyO
   let precision = requiredTypes(file, saved.plan, maxGrowth);
   if (options.maxGrowth !== undefined) {
     const { tensors } = await trialUpdate(model, precision.plan, { threads, signal, onProgress });
-    const noise = new Map(tensors.map(({ name, realised }) => [name, realised.noiseToSignal]));
-    precision = promoteNoisy(file, precision, noise, maxGrowth);
+    precision = promoteNoisy(file, precision, tensors, maxGrowth);
   }
   const { source } = saved.provenance;
   const metadata = { ...provenanceKeys(saved.provenance), ...options.metadata };

@@ -1,4 +1,4 @@
-import type { Role } from './prompts';
+import { roles, type Role } from './prompts';
 import { seededRandom } from './random';
 import type { ModelSession } from './session';
 import type { Writer } from './writers';
@@ -37,9 +37,6 @@ export type WriterInputs = Record<Role | 'positions', Rows> & { kept?: Rows };
 
 // Other positions of each prompt and text to be kept: enough to cover the template's own tokens.
 const positionsPerPrompt = 2;
-
-// The order in which roles are run.
-const roles: Role[] = ['harmful', 'harmless', 'borderline'];
 
 export interface CaptureOptions {
   /** Decides which other positions are read. */

@@ -6,7 +6,7 @@ import type { ModelSession, RunTimeEdit } from './session';
 import type { CallOptions } from './stage';
 import { mean } from './statistics';
 import { withEdit } from './trial-edit';
-import { percent } from './text';
+import { shortPercent } from './text';
 
 /** What is left of an edit in the finished file, against the same edit applied exactly while the original runs. */
 export interface Fidelity {
@@ -105,7 +105,7 @@ export function requireFidelity(fidelity: Fidelity, maxGrowth: number): void {
   if (short.length === 0) return;
   throw new RosiError(
     'UPDATE_LOST',
-    `rounding keeps the file from what the edit does: ${short.join('; ')}. Nothing was written: allow more growth than ${percent(maxGrowth)} ` +
+    `rounding keeps the file from what the edit does: ${short.join('; ')}. Nothing was written: allow more growth than ${shortPercent(maxGrowth)} ` +
       '(maxGrowth), take a quantisation with more bits, or write the edit as a LoRA adapter, which is exact',
     { ...fidelity, maxGrowth },
   );

@@ -10,7 +10,7 @@ import { planUpdate, type UpdatePlan } from './plan';
 import { affordableRanges } from './precision';
 import { checkPrompts } from './prompt-checks';
 import type { SplitSample } from './prompts';
-import { pushesOf, type Push } from './push';
+import { adapterWay, pushesOf, type Push } from './push';
 import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
 import { rangesOf, searchEdit, type SearchResult } from './search';
 import type { ModelSession } from './session';
@@ -48,12 +48,12 @@ export async function findEdit(
   const depth = await session.depth();
   checkLayers(settings, depth);
   const ranges = affordableRanges(file, writers.writers, rangesOf(depth, settings), settings.maxGrowth);
-  checkKinds(settings.outputs, writers.architecture, writers.writers);
+  const adaptable = writers.writers.map((writer) => ({ name: writer.name, ...adapterWay(writer, null) }));
+  checkKinds(settings.outputs, writers.architecture, adaptable);
   const notes = checkPrompts(sample.fit);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
-  const { pushes: all, activations, chosen } = await read(session, sample, writers, { ...settings, system }, clock);
-  const pushes = all.filter(({ reach }) => reach !== 0);
-  const leftOut = [...writers.leftOut, ...all.filter(({ reach }) => reach === 0).map(unableNote)];
+  const { pushes, activations, chosen } = await read(session, sample, writers, { ...settings, system }, clock);
+  const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, edits, clock);
   return { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen, search, direction, plan, notes };
@@ -115,11 +115,8 @@ async function decide(
   settings: Settings & { ranges: readonly (readonly [number, number])[] },
   clock: StageClock,
 ): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
-  const { layer, layers, strength, schedule, rightFactor } = settings;
-  const given =
-    layer === null || strength === null
-      ? null
-      : { layer, schedule, layers: layers ?? ([0, activations.nLayer - 1] as const), strength };
+  const { layer, ranges, strength, schedule, rightFactor } = settings;
+  const given = layer === null || strength === null ? null : { layer, schedule, layers: ranges[0]!, strength };
   const search = given
     ? null
     : await clock.time('search', () => searchEdit(session, activations, pushes, prompts, settings));

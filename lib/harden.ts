@@ -7,7 +7,7 @@ import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { checkCopy, copyFiles, modelFiles } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
-import { promptHashes, provenanceKeys } from './outputs/saved-plan';
+import { provenanceKeys, provenanceOf } from './outputs/saved-plan';
 import { checkOutputs, writeOutputs } from './outputs/write-outputs';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { makeReport, type HardenReport } from './report';
@@ -15,7 +15,6 @@ import { ModelSession } from './session';
 import { checkUndo, undoFileOf, undoMetadata, writeUndoOf } from './undo/undo-option';
 import { verifyUpdate } from './verify';
 import { writeFaithfully } from './write-faithfully';
-import { version } from './version';
 
 /**
  * Writes a copy of a GGUF model that refuses harmful requests more often. `model` is only read.
@@ -51,18 +50,7 @@ export async function harden(
     const found = await findEdit(session, file, sample, settings, clock);
     const observed = await BeforeAfter.begin(session, sample, found, settings, clock);
     session.close();
-    const provenance = {
-      rosi: version,
-      direction: found.direction,
-      prompts: promptHashes(sample.summary),
-      settings: {
-        seed: settings.seed,
-        rho: found.rho,
-        maxKl: settings.maxKl,
-        system: found.system,
-        thinking: settings.thinking,
-      },
-    };
+    const provenance = provenanceOf(found, settings, sample.summary);
     const metadata = { ...provenanceKeys(provenance), ...undoMetadata(settings.undo) };
     const { draft, ...finished } = await writeFaithfully(model, file, found.plan, observed, {
       settings,

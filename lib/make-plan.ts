@@ -5,11 +5,10 @@ import { inspect } from './inspect';
 import { modelFiles } from './model-files';
 import { native } from './native';
 import { resolveOptions, type HardenOptions } from './options';
-import { promptHashes, type SavedPlan } from './outputs/saved-plan';
+import { provenanceOf, type SavedPlan } from './outputs/saved-plan';
 import { splitPrompts, type PromptSet, type SplitPrompts } from './prompts';
 import { ModelSession } from './session';
 import { runStage } from './stage';
-import { version } from './version';
 
 /** As for `harden`, less what concerns its output and the answers before and after; of `outputs` only the kinds are checked. */
 export type PlanOptions = Omit<HardenOptions, 'output' | 'overwrite' | 'undo' | 'maxTokens' | 'evaluate'>;
@@ -31,18 +30,11 @@ export async function makePlan(
   const session = await ModelSession.open(model, { ...given, threads: options.threads });
   const settings = { ...given, threads: session.threads };
   try {
-    const { direction, plan, system, rho } = await findEdit(session, file, sample, settings, new StageClock());
+    const found = await findEdit(session, file, sample, settings, new StageClock());
     session.close();
     const sha256 = await runStage(options, { stage: 'hash' }, (tick) => native.sha256(modelFiles(model), tick));
-    const { seed, maxKl, thinking } = settings;
-    const provenance = {
-      rosi: version,
-      source: { sha256, architecture: session.info.architecture },
-      direction,
-      prompts: promptHashes(sample.summary),
-      settings: { seed, rho, maxKl, system, thinking },
-    };
-    return { plan, provenance };
+    const source = { sha256, architecture: session.info.architecture };
+    return { plan: found.plan, provenance: { ...provenanceOf(found, settings, sample.summary), source } };
   } finally {
     session.close();
   }

@@ -1,7 +1,7 @@
 import { RosiError } from './errors';
-import type { Inspection, PlannedTensor, PromotionType } from './native';
+import type { Inspection, PlannedTensor, PromotionType, RealisedUpdate } from './native';
 import type { UpdatePlan } from './plan';
-import { byteCount } from './text';
+import { byteCount, shortPercent } from './text';
 import type { Writer } from './writers';
 
 /** A tensor that is written in a wider type than its own. */
@@ -38,8 +38,8 @@ export function affordableRanges<Range extends readonly [number, number]>(
   maxGrowth: number,
 ): Range[] {
   const needed = ranges.map(([from, to]) => {
-    const inside = writers.filter(({ layer }) => layer >= from && layer <= to).map(({ name }) => name);
-    return { of: inside.length, fixed: widened(file, inside).filter(({ name }) => !canUpdate(file, name)) };
+    const inside = namesOf(writers.filter(({ layer }) => layer >= from && layer <= to));
+    return { of: inside.length, fixed: requiredPromotions(file, inside) };
   });
   const fits = ({ fixed }: (typeof needed)[number]) => bytesOf(fixed) <= Math.floor(maxGrowth * file.fileBytes);
   const affordable = ranges.filter((_, i) => fits(needed[i]!));
@@ -50,11 +50,7 @@ export function affordableRanges<Range extends readonly [number, number]>(
 
 /** Least growth, a share of the file's size, with which all these writers can be edited. */
 export function leastGrowth(file: Inspection, writers: readonly Writer[]): number {
-  const names = writers.map(({ name }) => name);
-  return growthOf(
-    file,
-    widened(file, names).filter(({ name }) => !canUpdate(file, name)),
-  );
+  return growthOf(file, requiredPromotions(file, namesOf(writers)));
 }
 
 /**
@@ -64,7 +60,7 @@ export function leastGrowth(file: Inspection, writers: readonly Writer[]): numbe
  * @throws RosiError `TENSOR_UNSUPPORTED` when `maxGrowth` does not allow it.
  */
 export function requiredTypes(file: Inspection, plan: UpdatePlan, maxGrowth: number): Precision {
-  const promotions = widenedPlan(file, plan).filter(({ name }) => !canUpdate(file, name));
+  const promotions = requiredPromotions(file, namesOf(plan.tensors));
   if (bytesOf(promotions) > Math.floor(maxGrowth * file.fileBytes))
     throw tooLarge(file, promotions, plan.tensors.length, maxGrowth);
   return withTypes(plan, promotions);
@@ -74,17 +70,18 @@ export function requiredTypes(file: Inspection, plan: UpdatePlan, maxGrowth: num
  * Promotes also the tensors whose rounding noise is above half of the wanted output, as far as `maxGrowth` allows, those
  * first that lose the most noise for their bytes.
  *
- * @param noise - Of each tensor in the type it has now; see `RealisedUpdate.noiseToSignal`.
+ * @param realised - Of each tensor in the type it has now, for its `noiseToSignal`.
  */
 export function promoteNoisy(
   file: Inspection,
   { plan, promotions: required }: Precision,
-  noise: ReadonlyMap<string, number | null>,
+  realised: readonly { name: string; realised: Pick<RealisedUpdate, 'noiseToSignal'> }[],
   maxGrowth: number,
 ): Precision {
   const promotions = [...required];
+  const noise = new Map(realised.map((one) => [one.name, one.realised.noiseToSignal]));
   const done = new Set(required.map(({ name }) => name));
-  const noisy = widenedPlan(file, plan)
+  const noisy = widened(file, namesOf(plan.tensors))
     .map((promotion) => ({ ...promotion, noiseToSignal: noise.get(promotion.name) ?? null }))
     .filter(({ name, bytes, noiseToSignal }) => !done.has(name) && bytes > 0 && (noiseToSignal ?? 0) > mostNoise)
     .sort((a, b) => worth(b) - worth(a));
@@ -106,10 +103,16 @@ function withTypes(plan: UpdatePlan, promotions: Promotion[]): Precision {
   return { plan: { ...plan, tensors }, promotions };
 }
 
-function widenedPlan(file: Inspection, plan: UpdatePlan): Promotion[] {
+function namesOf(tensors: readonly { name: string }[]): string[] {
+  return tensors.map(({ name }) => name);
+}
+
+/** Those of the tensors that have no update in their own type. */
+function requiredPromotions(file: Inspection, names: readonly string[]): Promotion[] {
+  const updatable = new Set(namesOf(file.tensors.filter(({ canUpdate }) => canUpdate)));
   return widened(
     file,
-    plan.tensors.map(({ name }) => name),
+    names.filter((name) => !updatable.has(name)),
   );
 }
 
@@ -128,10 +131,6 @@ function nextType(from: string, shape: readonly number[]): PromotionType {
   return from === 'Q8_0' || shape[0]! % blockWeights !== 0 ? 'F16' : 'Q8_0';
 }
 
-function canUpdate(file: Inspection, name: string): boolean {
-  return file.tensors.find((tensor) => tensor.name === name)!.canUpdate;
-}
-
 function tooLarge(file: Inspection, fixed: readonly Promotion[], of: number, maxGrowth: number): RosiError {
   const { name, from, to } = fixed[0]!;
   const bytes = bytesOf(fixed);
@@ -139,7 +138,7 @@ function tooLarge(file: Inspection, fixed: readonly Promotion[], of: number, max
   return new RosiError(
     'TENSOR_UNSUPPORTED',
     `${fixed.length} of ${of} tensors to be edited have types that can't be updated in place (${name}: ${from}). Written as ${to} ` +
-      `they take ${byteCount(bytes)} more: allow a growth of ${Number((100 * least).toFixed(1))} % (maxGrowth ${least}), or write the edit as a LoRA adapter`,
+      `they take ${byteCount(bytes)} more: allow a growth of ${shortPercent(least)} (maxGrowth ${least}), or write the edit as a LoRA adapter`,
     { tensor: name, type: from, bytes, maxGrowth, least },
   );
 }

@@ -21,8 +21,7 @@ export interface Push extends WriterFactor {
 }
 
 // Of the largest gain: beyond it left = s / gain would be that channel alone, and a norm would shrink all else for its
-// sake. In early blocks of Gemma 3 most gains are below: with a tenth of the median in place of this, a planned shift of 1
-// comes out as -1.4, and as 0.85 with it.
+// sake. In early blocks of Gemma 3 most gains are below it.
 const smallestGain = 0.02;
 // Prompts that the reach is measured on: it is a mean of gates that differ by tens of percent.
 const fewPrompts = 16;
@@ -85,7 +84,15 @@ export function toFactors(push: Push, s: Float32Array): PlannedTensor {
     const scale = expertScale?.[expert] ?? 1;
     left.set(scale === 1 ? one : one.map((value) => value / scale), expert * nOut);
   }
-  return { name, left, right, ...(nExperts > 1 && { nExperts }), inputs: push.inputs, ...readout, ...adapterWay(push) };
+  return {
+    name,
+    left,
+    right,
+    ...(nExperts > 1 && { nExperts }),
+    inputs: push.inputs,
+    ...readout,
+    ...adapterWay(writer, expertScale),
+  };
 }
 
 /**
@@ -108,9 +115,15 @@ export function adapterOf(tensors: readonly PlannedTensor[]): RankOneFactors[] |
   return adapter;
 }
 
-/** For the tensor's plan: null where the engine ignores an adapter, nothing where its factors are the edit's. */
-function adapterWay({ writer, expertScale }: Push): Pick<PlannedTensor, 'adapter'> {
-  const way = writer.adapter;
+/**
+ * For the tensor's plan: null where the engine ignores an adapter, nothing where its factors are the edit's.
+ *
+ * @param expertScale - [nExperts], of the writer; null: none.
+ */
+export function adapterWay(
+  { adapter: way }: Pick<Writer, 'adapter'>,
+  expertScale: Float32Array | null,
+): Pick<PlannedTensor, 'adapter'> {
   if (way === null || !way.honoured || way.ratio === null) return { adapter: null };
   if (way.ratio === 1 && !way.expertScale) return {};
   return { adapter: { ratio: way.ratio, expertScale: way.expertScale ? expertScale : null } };

@@ -305,9 +305,9 @@ function choices(
   { nLayer }: Streams,
   settings: SearchSettings,
 ): { layers: number[]; ranges: readonly (readonly [number, number])[] } {
-  const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
+  const middle = [0.5, 0.62, 0.78].map((share) => blockAt(share, nLayer));
   return {
-    layers: settings.layer === null ? [...new Set([at(0.5), at(0.62), at(0.78)])] : [settings.layer],
+    layers: settings.layer === null ? [...new Set(middle)] : [settings.layer],
     ranges: settings.ranges ?? rangesOf(nLayer, settings),
   };
 }
@@ -320,8 +320,12 @@ export function rangesOf(
   if (layers !== null) return [layers];
   const all = [0, nLayer - 1] as const;
   if (layer !== null && strength !== null) return [all];
-  const at = (share: number) => Math.min(nLayer - 1, Math.round(share * (nLayer - 1)));
+  const at = (share: number) => blockAt(share, nLayer);
   return [[at(0.17), at(0.7)], all, [at(0.55), nLayer - 1]];
+}
+
+function blockAt(share: number, nLayer: number): number {
+  return Math.round(share * (nLayer - 1));
 }
 
 function take(prompts: Record<Role, string[]>, counts: Counts): Record<Role, string[]> {

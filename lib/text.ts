@@ -41,6 +41,11 @@ export function percent(share: number, digits = 0): string {
   return `${(100 * share).toFixed(digits)} %`;
 }
 
+/** `2 %` or `1.9 %`: at most one digit, and none that says nothing. */
+export function shortPercent(share: number): string {
+  return `${Number((100 * share).toFixed(1))} %`;
+}
+
 /** `512 B`, `4.7 MB`, `1.23 GB`: powers of ten, as disks are sold. */
 export function byteCount(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

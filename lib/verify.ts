@@ -38,8 +38,8 @@ export interface VerifyOptions extends CallOptions {
 
 /**
  * Checks a hardened file: its own checksum, and with `source` that it differs from it in the planned tensors and the
- * `rosi.*` keys alone, and in each of those that its record claims. With `options.plan` the update is computed again. Of split models the
- * first file is given; every file is checked.
+ * `rosi.*` keys alone, and that it does differ where its record claims so. With `options.plan` the update is computed
+ * again. Of split models the first file is given; every file is checked.
  *
  * @throws RosiError `RECORD_MISSING` when `output` was not written by rosi, `GGUF_INVALID`, `FILE_FAILED`, `ABORTED`.
  */

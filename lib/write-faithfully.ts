@@ -39,8 +39,7 @@ export async function writeFaithfully(
   const first = await write(requiredTypes(file, plan, maxGrowth));
   if (first.fidelity === null || isFaithful(first.fidelity)) return first;
   first.draft.discard();
-  const noise = new Map(first.draft.written.tensors.map(({ name, realised }) => [name, realised.noiseToSignal]));
-  const wider = promoteNoisy(file, first.precision, noise, maxGrowth);
+  const wider = promoteNoisy(file, first.precision, first.draft.written.tensors, maxGrowth);
   if (wider.promotions.length === first.precision.promotions.length) requireFidelity(first.fidelity, maxGrowth);
   const second = await write(wider);
   if (!isFaithful(second.fidelity!)) {

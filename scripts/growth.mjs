@@ -76,9 +76,8 @@ for (const { given, type } of trials) {
   session.close();
   const required = requiredTypes(file, plan, options.maxGrowth);
   const trial = await trialUpdate(model, required.plan, { threads });
-  const noiseInOwnType = new Map(trial.tensors.map(({ name, realised }) => [name, realised.noiseToSignal]));
   for (const maxGrowth of values.growth.split(',').map(Number)) {
-    const precision = promoteNoisy(file, required, noiseInOwnType, maxGrowth);
+    const precision = promoteNoisy(file, required, trial.tensors, maxGrowth);
     const output = join(tmpdir(), `growth-${process.pid}.gguf`);
     const draft = await draftUpdate(model, precision.plan, { output, threads, overwrite: true });
     const edited = await ModelSession.open(draft.path, { threads });

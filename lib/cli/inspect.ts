@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { RosiError } from '../errors';
 import type { Inspection, PathStep } from '../native';
 import { leastGrowth } from '../precision';
-import { byteCount, oneLine, table } from '../text';
+import { byteCount, oneLine, shortPercent, table } from '../text';
 import { embeddedBytes } from '../undo/embed';
 import type { ModelWriters, Writer } from '../writers';
 import type { Invocation } from './invocation';
@@ -84,7 +84,7 @@ function verdict(file: Inspection, found: ModelWriters | RosiError): string {
   if (found instanceof RosiError) return `no: ${oneLine(found.message)}`;
   const { writers, leftOut } = found;
   const least = leastGrowth(file, writers);
-  const growth = least === 0 ? '' : `; the file grows by up to ${Number((100 * least).toFixed(1))} % (--max-growth)`;
+  const growth = least === 0 ? '' : `; the file grows by up to ${shortPercent(least)} (--max-growth)`;
   const without = leftOut.length === 0 ? '' : `; ${leftOut.length} more are left out (--writers says why)`;
   return `yes, through ${writers.length} matrices that write to the residual stream${growth}${without}`;
 }

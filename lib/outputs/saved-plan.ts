@@ -1,6 +1,9 @@
 import type { Direction } from '../direction';
 import type { UpdatePlan } from '../plan';
+import type { FoundEdit } from '../find-edit';
+import type { Settings } from '../options';
 import type { PromptSummary } from '../prompts';
+import { version } from '../version';
 
 /** Where a plan comes from, for its file and for the file that it makes. */
 export interface PlanProvenance {
@@ -26,9 +29,14 @@ export const planFormat = { format: 'rosi-plan', version: 1 } as const;
 /** Bytes. A plan of 70 billion weights takes 30 MB; JSON.parse needs a few times as much memory. */
 export const largestPlan = 2 ** 28;
 
-/** Of a run's prompts what its plan says. */
-export function promptHashes({ sha256, kept }: PromptSummary): PlanProvenance['prompts'] {
-  return { sha256, ...(kept && { keptSha256: kept.sha256 }) };
+/** What a run says of its edit; the model's hash is known later. */
+export function provenanceOf(
+  { direction, rho, system }: Pick<FoundEdit, 'direction' | 'rho' | 'system'>,
+  { seed, maxKl, thinking }: Pick<Settings, 'seed' | 'maxKl' | 'thinking'>,
+  { sha256, kept }: PromptSummary,
+): Omit<PlanProvenance, 'source'> {
+  const prompts = { sha256, ...(kept && { keptSha256: kept.sha256 }) };
+  return { rosi: version, direction, prompts, settings: { seed, rho, maxKl, system, thinking } };
 }
 
 /** The same for the file's own `rosi.*` keys: what decided the edit beside the plan itself. */

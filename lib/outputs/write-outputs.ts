@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 
 import { RosiError } from '../errors';
-import type { AdapterWay } from '../native';
+import type { PlannedTensor } from '../native';
 import { adapterOf } from '../push';
 import { ModelSession } from '../session';
 import { controlPushes, writeControlVector } from './control-vector';
@@ -63,13 +63,10 @@ export function checkOutputs(paths: OutputPaths, options: FileOptions = {}): voi
 export function checkKinds(
   paths: OutputPaths,
   architecture: string,
-  tensors: readonly { name: string; adapter?: { honoured?: boolean } | AdapterWay | null | undefined }[],
+  tensors: readonly Pick<PlannedTensor, 'name' | 'adapter'>[],
 ): void {
   if (paths.peft !== undefined) for (const { name } of tensors) peftModule(architecture, name);
-  const ignored = tensors.some(
-    ({ adapter }) => adapter === null || (adapter && 'honoured' in adapter && !adapter.honoured),
-  );
-  if (paths.lora === undefined || !ignored) return;
+  if (paths.lora === undefined || tensors.every(({ adapter }) => adapter !== null)) return;
   throw new RosiError(
     'MODEL_UNSUPPORTED',
     `the engine ignores a LoRA adapter of some matrices of the ${architecture} architecture: write the GGUF itself`,

@@ -35,6 +35,9 @@ const planOf = (...names: string[]): UpdatePlan => ({
   edit: { layer: 0, layers: [0, 1], schedule: 'equal', strength: 1, rightFactor: 'gated' },
   tensors: names.map((name): PlannedTensor => ({ name, left: new Float32Array(64), right: new Float32Array(256) })),
 });
+/** As an update reports it. */
+const realisedOf = (noise: ReadonlyMap<string, number | null>) =>
+  [...noise].map(([name, noiseToSignal]) => ({ name, realised: { noiseToSignal } }));
 const typesOf = ({ plan }: { plan: UpdatePlan }) =>
   Object.fromEntries(plan.tensors.map(({ name, type }) => [name, type]));
 
@@ -71,7 +74,7 @@ describe('promoteNoisy', () => {
   ]);
   const required = requiredTypes(file, planOf('a', 'b', 'wide', 'eight', 'coded'), 1);
   const promoted = (maxGrowth: number, map = noise) =>
-    promoteNoisy(file, required, map, maxGrowth).promotions.map(({ name, to }) => `${name} ${to}`);
+    promoteNoisy(file, required, realisedOf(map), maxGrowth).promotions.map(({ name, to }) => `${name} ${to}`);
 
   test('takes what loses the most noise for its bytes first, within the budget', () => {
     expect(promoted(0.011)).toEqual(['coded Q8_0']);
@@ -82,7 +85,7 @@ describe('promoteNoisy', () => {
   test('never writes a float in fewer bits, and leaves what has no wider type', () => {
     const floats = requiredTypes(file, planOf('half', 'full'), 1);
     const loud = new Map([['half', 0.7], ['full', 0.9]]); // prettier-ignore
-    expect(promoteNoisy(file, floats, loud, 1).promotions).toEqual([
+    expect(promoteNoisy(file, floats, realisedOf(loud), 1).promotions).toEqual([
       { name: 'half', from: 'BF16', to: 'F32', bytes: 32768, noiseToSignal: 0.7 },
     ]);
   });

@@ -1,55 +1,18 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 
-import { applyUpdate, inspect, trialUpdate, verifyUpdate, type UpdatePlan } from '../../lib';
+import { applyUpdate, inspect, trialUpdate, verifyUpdate } from '../../lib';
 import { checkCopy, modelFiles } from '../../lib/model-files';
 import { native, runTask } from '../../lib/native';
 import { defaultOutput } from '../../lib/options';
 import { draftUpdate } from '../../lib/update';
 import { finished, library } from '../helpers/command';
 import { splitGguf, splitPaths, textEntry, type SplitOptions } from '../helpers/split-gguf';
-import { folderPerTest } from '../helpers/temporary';
+import { bytesOf, names, plan, splitModels } from '../helpers/split-model';
 import { readGguf, tinyGguf } from '../helpers/tiny-gguf';
 
-const ownFolder = folderPerTest();
-let folder: string;
-beforeEach(() => void (folder = ownFolder()));
-const at = (name: string) => join(folder, name);
-const files = () => readdirSync(folder).sort();
-const names = (paths: string[]) => paths.map((path) => basename(path));
-const bytesOf = (paths: string[]) => paths.map((path) => readFileSync(path));
-
-const tensors = [
-  { name: 'a', type: 'Q8_0' as const, shape: [64, 5] },
-  { name: 'b', type: 'F32' as const, shape: [7] },
-  { name: 'c', type: 'F16' as const, shape: [33, 3] },
-  { name: 'd', type: 'Q4_0' as const, shape: [96, 2] },
-  { name: 'e', type: 'F32' as const, shape: [5, 4] },
-];
-const plan: UpdatePlan = {
-  edit: { layer: 0, schedule: 'equal', layers: [0, 0], strength: 1, rightFactor: 'gated' },
-  // Of the first and of the last file, when each gets two tensors.
-  tensors: [
-    { name: 'e', left: new Float32Array(4).fill(0.02), right: new Float32Array(5).fill(0.5) },
-    { name: 'a', left: new Float32Array(5).fill(0.02), right: new Float32Array(64).fill(0.5) },
-  ],
-};
-
-/** `whole.gguf`, and the same as `m-0000N-of-0000M.gguf`. */
-function model(options: SplitOptions = { sizes: [2, 2, 1] }): string[] {
-  tinyGguf({ tensors, metadata: { 'tiny.word': { string: 'a word' } } }).write(at('whole.gguf'));
-  return splitGguf(at('whole.gguf'), at('m'), options);
-}
+const { at, files, model } = splitModels();
 
 describe('a split model', () => {
   test('is read as the whole one, with the place of each tensor', async () => {
