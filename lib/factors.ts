@@ -10,8 +10,8 @@ export interface WriterFactor {
   writer: Writer;
   /** [nExperts, nIn]; `mean` inputs of harmful prompts give right . mean = 1, except for the mean-row factors. */
   right: Float32Array;
-  /** Of the harmful last tokens, for each expert those that reach it. */
-  inputs: InputStatistics;
+  /** Of the harmful last tokens, for each expert those that reach it; null of token embeddings, whose inputs are tokens. */
+  inputs: InputStatistics | null;
   /** Experts that too few harmful prompts reach: they have one factor, from the inputs of all experts. */
   sharing: number[];
 }
@@ -126,6 +126,25 @@ async function solve(
     return mean.map((value) => value / norm);
   }
   return runTask(() => native.gatedFactor({ kept: kept.data, keptCount: kept.count, mean, rho, threads }), signal);
+}
+
+/**
+ * The right factor of the token embeddings, [nTokens]: the mean over each token's channels, which is the mean row as for
+ * every other writer.
+ *
+ * @param harmful - Prompts as tokens. With `mean-row-signed` the mean of their last tokens is pushed along the direction.
+ */
+export async function embeddingFactor(
+  model: string,
+  writer: Writer,
+  harmful: readonly Int32Array[],
+  { rightFactor, signal }: Pick<FactorOptions, 'rightFactor' | 'signal'>,
+): Promise<WriterFactor> {
+  const [means] = await runTask(() => native.rowMeans(model, [writer.name]), signal);
+  const response = harmful.reduce((sum, tokens) => sum + means![tokens.at(-1)!]!, 0);
+  const turned = rightFactor === 'mean-row-signed' && response < 0;
+  const right = turned ? means!.map((value) => -value) : means!;
+  return { writer, right, inputs: null, sharing: [] };
 }
 
 function rowsOfExpert({ width, data, experts }: Rows, expert: number): Rows {

@@ -3,6 +3,7 @@ import { captureActivations, type Streams } from './capture';
 import type { StageClock } from './clock';
 import { chooseDirection, type Direction } from './direction';
 import { RosiError } from './errors';
+import { embeddingFactor } from './factors';
 import type { Inspection } from './native';
 import { checkKinds } from './outputs/write-outputs';
 import { checkLayers, type Settings } from './options';
@@ -14,7 +15,7 @@ import { adapterWay, pushesOf, type Push } from './push';
 import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
 import { rangesOf, searchEdit, type SearchResult } from './search';
 import type { ModelSession } from './session';
-import { findWriters, type ModelWriters } from './writers';
+import { findWriters, type ModelWriters, type Writer } from './writers';
 
 /** An edit of a model, and what led to it. */
 export interface FoundEdit {
@@ -47,8 +48,9 @@ export async function findEdit(
   const writers = await clock.time('inspect', () => findWriters(session));
   const depth = await session.depth();
   checkLayers(settings, depth);
-  const ranges = affordableRanges(file, writers.writers, rangesOf(depth, settings), settings.maxGrowth);
-  const adaptable = writers.writers.map((writer) => ({ name: writer.name, ...adapterWay(writer, null) }));
+  const editable = [...embeddingOf(writers, settings), ...writers.writers];
+  const ranges = affordableRanges(file, editable, rangesOf(depth, settings), settings.maxGrowth);
+  const adaptable = editable.map((writer) => ({ name: writer.name, ...adapterWay(writer, null) }));
   checkKinds(settings.outputs, writers.architecture, adaptable);
   const notes = checkPrompts(sample.fit);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
@@ -57,6 +59,17 @@ export async function findEdit(
   const edits = { ...settings, ranges };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, edits, clock);
   return { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen, search, direction, plan, notes };
+}
+
+/** The token embeddings where they are to be edited. */
+function embeddingOf({ architecture, embedding }: ModelWriters, { embeddings }: Settings): Writer[] {
+  if (!embeddings) return [];
+  if (embedding !== null) return [embedding];
+  throw new RosiError(
+    'MODEL_UNSUPPORTED',
+    `options.embeddings: the residual stream of the ${architecture} architecture does not begin with a row of a token embedding`,
+    { option: 'embeddings', architecture },
+  );
 }
 
 /** An uncensored model shows its direction only when it is told to be safe. */
@@ -84,11 +97,12 @@ function unableNote({ writer: { name, layer } }: Push): ModelWriters['leftOut'][
 async function read(
   session: ModelSession,
   { fit: prompts, validation, kept: keep }: SplitSample,
-  { writers }: ModelWriters,
+  model: ModelWriters,
   settings: Settings,
   clock: StageClock,
 ): Promise<{ pushes: Push[]; activations: Streams; chosen: Omit<ChosenFactors, 'factors'> }> {
   const { seed, system } = settings;
+  const { writers } = model;
   const activations = await clock.time('capture', () =>
     captureActivations(session, prompts, writers, { seed, keep, system: system ?? undefined }),
   );
@@ -101,6 +115,8 @@ async function read(
     chooseFactors(session.path, activations, held, writers, settings),
   );
   const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
+  for (const embedding of embeddingOf(model, settings))
+    factors.push(await embeddingFactor(session.path, embedding, harmful, settings));
   const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
   const { nLayer, dModel, streams } = activations;
   return { pushes, activations: { nLayer, dModel, streams }, chosen };

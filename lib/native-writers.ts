@@ -35,7 +35,15 @@ export interface PathStep {
 
 /** What an update of a writer does to the stream; native/engine/writers.h says it of each. */
 export type WriterClass =
-  'direct' | 'constant' | 'expert' | 'gate' | 'hyper-connection' | 'restart' | 'post-norm' | 'unsupported';
+  | 'direct'
+  | 'constant'
+  | 'expert'
+  | 'gate'
+  | 'hyper-connection'
+  | 'restart'
+  | 'post-norm'
+  | 'embedding'
+  | 'unsupported';
 
 /** A matrix that writes to the residual stream, as found in the engine's graph. */
 export interface NativeWriter {
@@ -77,6 +85,11 @@ export interface NativeWriterReport {
   architecture: string;
   /** In the order of computation. */
   writers: NativeWriter[];
+  /**
+   * The token embeddings, nIn tokens and nOut channels, in the file [nOut, nIn]; `uses` is above 0 where they are the output
+   * head, too. Null: the stream begins otherwise.
+   */
+  embedding: NativeWriter | null;
   layers: {
     layer: number;
     /** Everything that the layer adds to the stream is understood: its writers, and what `reason` names. */

@@ -241,7 +241,10 @@ export interface NativeAddon {
     request: { kept: Float32Array; keptCount: number; mean: Float32Array; rho: number; threads: number },
     onProgress?: Tick,
   ): Task<Float32Array>;
+  /** Of matrices of any type. */
   meanRows(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
+  /** The mean of each row. */
+  rowMeans(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
   /** Throws what update() would throw about its output. */
   checkOutput(source: string, output: string, overwrite: boolean): void;
   /**

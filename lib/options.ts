@@ -43,6 +43,11 @@ export interface HardenOptions extends CallOptions {
   /** Most KL divergence (nats a token, first token of answers to harmless prompts) that the search may spend. Default 0.1. */
   maxKl?: number | undefined;
   /**
+   * Whether the token embeddings are edited, too, as the paper's "all matrices" has it. Only with the mean-row factors: a
+   * token alone doesn't tell what is asked. Where they are the output head as well, that is edited with them. Default false.
+   */
+  embeddings?: boolean | undefined;
+  /**
    * Texts of your own domain whose activations the gated factor leaves as they are, beside those of harmless and borderline
    * prompts; each is framed as a user's request. At most 256 are used. They decide nothing else. Default none.
    */
@@ -79,6 +84,7 @@ export interface Settings extends CallOptions {
   rho: number | null;
   maxKl: number;
   maxGrowth: number;
+  embeddings: boolean;
   undo: string | null;
   outputs: OutputPaths;
   threads: number;
@@ -104,6 +110,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   oneOf('schedule', options.schedule, schedules);
   pair('layers', options.layers, 0, 10_000);
   checkKeep(options);
+  checkEmbeddings(options);
   return {
     output: options.output ?? defaultOutput(model),
     overwrite: options.overwrite ?? false,
@@ -115,6 +122,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     rho: options.rho ?? null,
     maxKl: options.maxKl ?? 0.1,
     maxGrowth: checkMaxGrowth(options.maxGrowth),
+    embeddings: options.embeddings ?? false,
     undo: options.undo ?? null,
     outputs: options.outputs ?? {},
     threads: options.threads ?? availableParallelism(),
@@ -137,6 +145,17 @@ function checkKeep({ keep, rightFactor = 'gated' }: HardenOptions): void {
     option: 'keep',
     rightFactor,
   });
+}
+
+/** What a factor detects is in the inputs; those of the token embeddings are single tokens. */
+function checkEmbeddings({ embeddings, rightFactor = 'gated' }: HardenOptions): void {
+  if (embeddings !== true || rightFactor.startsWith('mean-row')) return;
+  throw new RosiError(
+    'OPTION_INVALID',
+    `options.embeddings needs options.rightFactor mean-row or mean-row-signed; got ${rightFactor}: ` +
+      'a token alone does not tell what is asked, so there is nothing in it to detect',
+    { option: 'embeddings', rightFactor },
+  );
 }
 
 /** Of a split model, the name that its files' names are made of. */

@@ -3,6 +3,7 @@ import { separationProfile, type Direction } from './direction';
 import type { PlannedTensor } from './native';
 import type { RightFactor, Schedule } from './options';
 import { toFactors, type Push } from './push';
+import { isWithin } from './writers';
 
 /** Where the push goes and how strong it is: everything that decides an edit, given activations and right factors. */
 export interface Edit {
@@ -37,14 +38,14 @@ export function planUpdate(
   pushes: readonly Push[],
   edit: UpdatePlan['edit'],
 ): UpdatePlan {
-  const [from, to] = edit.layers;
-  const chosen = pushes.filter(({ writer, reach }) => writer.layer >= from && writer.layer <= to && reach !== 0);
+  const chosen = pushes.filter(({ writer, reach }) => isWithin(writer, edit.layers) && reach !== 0);
   const asInPaper = edit.rightFactor.startsWith('mean-row');
   const profile = edit.schedule === 'profile' ? separationProfile(activations, direction, edit.layers) : undefined;
   const tensors = chosen.flatMap((push) => {
     const { layer } = push.writer;
     const perLayer = chosen.filter((other) => other.writer.layer === layer).length;
-    const share = profile === undefined ? 1 / chosen.length : profile[layer]! / perLayer;
+    const ofLayer = profile?.[layer]; // the token embeddings, of no layer, have the mean writer's
+    const share = ofLayer === undefined ? 1 / chosen.length : ofLayer / perLayer;
     if (share === 0) return [];
     const factors = toFactors(push, direction.vector);
     const size = asInPaper

@@ -2,7 +2,7 @@ import { RosiError } from './errors';
 import type { Inspection, PlannedTensor, PromotionType, RealisedUpdate } from './native';
 import type { UpdatePlan } from './plan';
 import { byteCount, shortPercent } from './text';
-import type { Writer } from './writers';
+import { isWithin, type Writer } from './writers';
 
 /** A tensor that is written in a wider type than its own. */
 export interface Promotion {
@@ -37,8 +37,8 @@ export function affordableRanges<Range extends readonly [number, number]>(
   ranges: readonly Range[],
   maxGrowth: number,
 ): Range[] {
-  const needed = ranges.map(([from, to]) => {
-    const inside = namesOf(writers.filter(({ layer }) => layer >= from && layer <= to));
+  const needed = ranges.map((range) => {
+    const inside = namesOf(writers.filter((writer) => isWithin(writer, range)));
     return { of: inside.length, fixed: requiredPromotions(file, inside) };
   });
   const fits = ({ fixed }: (typeof needed)[number]) => bytesOf(fixed) <= Math.floor(maxGrowth * file.fileBytes);

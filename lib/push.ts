@@ -77,6 +77,8 @@ function someDirection(activations: Streams): Direction {
 export function toFactors(push: Push, s: Float32Array): PlannedTensor {
   const { writer, right, gains, expertScale } = push;
   const { name, nExperts, nOut } = writer;
+  // Each token's row together: the file has the transposed matrix.
+  if (writer.class === 'embedding') return { name, left: right, right: s, ...adapterWay(writer, null) };
   const one = gains === null ? s : s.map((value, i) => value / gains[i]!);
   const readout = gains === null ? {} : { readout: s.map((value, i) => value * gains[i]!) };
   const left = new Float32Array(nExperts * nOut);
@@ -89,7 +91,7 @@ export function toFactors(push: Push, s: Float32Array): PlannedTensor {
     left,
     right,
     ...(nExperts > 1 && { nExperts }),
-    inputs: push.inputs,
+    ...(push.inputs && { inputs: push.inputs }),
     ...readout,
     ...adapterWay(writer, expertScale),
   };

@@ -56,6 +56,7 @@ export interface Example {
 
 /** What stands between a matrix and the stream. */
 export interface WriterNote {
+  /** -1 of the token embeddings. */
   layer: number;
   /** In words. */
   kind: string;
@@ -103,6 +104,8 @@ export interface HardenReport {
   /** The original model on the search's prompts; null without a search. */
   searchedFrom: SearchResult['original'] | null;
   tensors: { name: string; type: string; writer: WriterNote; realised: RealisedUpdate }[];
+  /** Whether the token embeddings are the output head, too. */
+  embeddingsAreHead: boolean;
   /** Matrices that write to the stream, too, but can't be aimed, and why. */
   leftOut: ModelWriters['leftOut'];
   /** Tensors that are written in a wider type than their own. */
@@ -183,6 +186,7 @@ export function makeReport(parts: Parts): HardenReport {
       const { layer, kind, class: way } = writer;
       return { name, type, writer: { layer, kind, class: way, reach, measured, sharing }, realised };
     }),
+    embeddingsAreHead: (found.writers.embedding?.uses ?? 0) > 0,
     leftOut: found.writers.leftOut,
     promotions: parts.precision.promotions,
     fidelity: parts.fidelity,
@@ -266,6 +270,12 @@ function notesOn(report: HardenReport): string[] {
     const named = report.leftOut.slice(0, 3).map(({ name, why }) => `${name} (${why})`);
     notes.push(
       `${report.leftOut.length} writers are left as they are, since an update could not aim: ${named.join(', ')}.`,
+    );
+  }
+  const table = tensors.find(({ writer }) => writer.class === 'embedding');
+  if (table !== undefined && report.embeddingsAreHead) {
+    notes.push(
+      `${table.name} is the output head, too: the edit also changes each token's logit by how far the head's input lies along the direction.`,
     );
   }
   const approximate = tensors.filter(({ writer }) => writer.measured).length;

@@ -11,6 +11,8 @@ export interface ModelWriters {
   architecture: string;
   /** In the order of computation. */
   writers: Writer[];
+  /** The token embeddings, which are edited only when that is asked for; null: the stream does not begin with them. */
+  embedding: Writer | null;
   /** Matrices that write, too, but not in a way that an update could aim. */
   leftOut: { name: string; layer: number; why: string }[];
 }
@@ -55,10 +57,15 @@ function select(report: NativeWriterReport): ModelWriters {
     else writers.push({ ...writer, class: kind });
   }
   if (writers.length === 0) refuse('no matrix writes to the residual stream in a way that can be edited', { leftOut });
-  return { architecture, writers, leftOut };
+  return { architecture, writers, embedding: report.embedding as Writer | null, leftOut };
+}
+
+/** Whether an edit of these blocks, first and last, has the writer; the token embeddings, which belong to none, always. */
+export function isWithin({ class: kind, layer }: Writer, [from, to]: readonly [number, number]): boolean {
+  return kind === 'embedding' || (layer >= from && layer <= to);
 }
 
 /** Whether the update's effect on the stream follows from the matrix alone; otherwise it is measured on prompts. */
 export function isExact({ class: kind }: Writer): boolean {
-  return kind === 'direct' || kind === 'restart' || kind === 'constant';
+  return kind === 'direct' || kind === 'restart' || kind === 'constant' || kind === 'embedding';
 }

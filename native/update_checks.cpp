@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "engine/dequantize.h"
 #include "gguf/limits.h"
 #include "gguf/record.h"
 #include "gguf/types.h"
@@ -97,8 +96,7 @@ void check_scale(const gguf::Model& source, const gguf::Tensor& tensor) {
 }
 
 /// How to read a tensor that is to be promoted.
-decltype(kernels::EncodedRows::decode) find_decoder(const gguf::Model& source, const gguf::Tensor& tensor,
-                                                    const gguf::TensorType& target) {
+Decode require_decoder(const gguf::Model& source, const gguf::Tensor& tensor, const gguf::TensorType& target) {
   if (tensor.shape[0] % target.block_weights != 0) {
     throw Error(ErrorCode::tensor_unsupported,
                 "rows of " + tensor.name + " have " + number(tensor.shape[0]) + " weights; " + target.name +
@@ -106,19 +104,12 @@ decltype(kernels::EncodedRows::decode) find_decoder(const gguf::Model& source, c
                 {{"tensor", tensor.name}, {"type", target.name}, {"rowWeights", double(tensor.shape[0])}});
   }
   check_scale(source, tensor);
-  const std::uint32_t type = tensor.type;
-  if (kernels::supports_rank_one(type)) {
-    return
-        [type](const std::byte* row, float* values, std::int64_t n) { kernels::dequantize_row(type, row, values, n); };
-  }
-  const engine::Dequantize dequantize = engine::find_dequantizer(type);
-  if (dequantize == nullptr) {
-    const char* name = gguf::find_type(type)->name;
-    throw Error(ErrorCode::tensor_unsupported,
-                tensor.name + " has type " + name + ", which the engine can't turn into numbers",
-                {{"tensor", tensor.name}, {"type", name}});
-  }
-  return [dequantize](const std::byte* row, float* values, std::int64_t n) { dequantize(row, values, n); };
+  Decode decode = find_decoder(tensor.type);
+  if (decode) return decode;
+  const char* name = gguf::find_type(tensor.type)->name;
+  throw Error(ErrorCode::tensor_unsupported,
+              tensor.name + " has type " + name + ", which the engine can't turn into numbers",
+              {{"tensor", tensor.name}, {"type", name}});
 }
 
 Job check_tensor(const gguf::Model& source, const TensorUpdate& update) {
@@ -132,7 +123,7 @@ Job check_tensor(const gguf::Model& source, const TensorUpdate& update) {
   Job job{&update, tensor, part, tensor->type, {}};
   if (!update.type.empty()) job.type = promotion_type(update).id;
   if (job.type != tensor->type) {
-    job.decode = find_decoder(source, *tensor, *gguf::find_type(job.type));
+    job.decode = require_decoder(source, *tensor, *gguf::find_type(job.type));
   } else if (!kernels::supports_rank_one(tensor->type)) {
     const char* type = gguf::find_type(tensor->type)->name;
     throw Error(ErrorCode::tensor_unsupported,

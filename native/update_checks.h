@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "decoder.h"
 #include "gguf/header.h"
 #include "gguf/model.h"
-#include "kernels/encoded_rows.h"
 #include "update.h"
 
 namespace rosi {
@@ -18,7 +18,7 @@ struct Job {
   std::size_t part;    // the file that it is in
   std::uint32_t type;  // in the output
   /// Reads the tensor's rows when it is promoted; empty when it keeps its type.
-  decltype(kernels::EncodedRows::decode) decode;
+  Decode decode;
 };
 
 /// In the plan's order; `source` and `updates` must outlive them. Throws what update_file() says of tensors.

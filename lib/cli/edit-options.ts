@@ -43,6 +43,7 @@ export function addEditOptions(command: Command): Command {
         `what the edit detects; mean-row is the paper (default: ${defaults.rightFactor})`,
       ).choices([...rightFactors]),
     )
+    .option('--embeddings', 'edit the token embeddings, too (with --right-factor mean-row or mean-row-signed)')
     .option('--rho <x>', 'shrinkage of the gated factor (default: by how it detects validation prompts)', number)
     .option(
       '--max-kl <x>',

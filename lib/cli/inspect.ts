@@ -93,12 +93,15 @@ function tensorOf({ tensors }: Inspection, { name }: Writer): Inspection['tensor
   return tensors.find((tensor) => tensor.name === name);
 }
 
-function listWriters(file: Inspection, { writers, leftOut }: ModelWriters): string[] {
-  const rows = writers.map((writer) => {
+function listWriters(file: Inspection, { writers, embedding, leftOut }: ModelWriters): string[] {
+  const rows = [...(embedding ? [embedding] : []), ...writers].map((writer) => {
     const { layer, name, kind, nIn, nOut, nExperts } = writer;
     const { type = '', canUpdate = false } = tensorOf(file, writer) ?? {};
     const shape = [nIn, nOut, ...(nExperts > 1 ? [nExperts] : [])].join(' x ');
-    return [String(layer), oneLine(name), kind, type, shape, wayOf(writer), canUpdate ? 'yes' : 'no'];
+    const verdict = canUpdate ? 'yes' : 'no';
+    if (writer === embedding)
+      return ['', oneLine(name), kind, type, shape, wayOf(writer), `${verdict}, with --embeddings`];
+    return [String(layer), oneLine(name), kind, type, shape, wayOf(writer), verdict];
   });
   const lines = table(
     [['block', 'writer', 'kind', 'type', 'shape', 'way to the stream', 'can be edited'], ...rows],

@@ -19,6 +19,13 @@ export async function writeLoraAdapter(
   options: FileOptions = {},
 ): Promise<void> {
   const tensors = checkFactors(factors).flatMap(({ name, left, right, nIn, nOut, nExperts }) => {
+    // The engine looks a row of A up for each token.
+    if (name.endsWith('token_embd.weight')) {
+      return [
+        { name: `${name}.lora_a`, shape: [1, nOut], data: left },
+        { name: `${name}.lora_b`, shape: [1, nIn], data: right },
+      ];
+    }
     const experts = nExperts > 1 ? [nExperts] : [];
     return [
       { name: `${name}.lora_a`, shape: [nIn, 1, ...experts], data: right },

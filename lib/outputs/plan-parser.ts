@@ -8,7 +8,7 @@ import { bytesToFloats } from './little-endian';
 import { planFormat, type SavedPlan } from './saved-plan';
 
 // Far above any model's, and low enough that a product of three sizes is exact.
-const most = { tensors: 2 ** 16, size: 2 ** 17, blocks: 10_000 };
+const most = { tensors: 2 ** 16, size: 2 ** 20, experts: 2 ** 12, blocks: 10_000 };
 
 /** A value of the file, with its place for messages. */
 class Field {
@@ -138,7 +138,7 @@ function parsePrompts(prompts: Field): SavedPlan['provenance']['prompts'] {
 function parseTensor(tensor: Field): PlannedTensor {
   const name = tensor.get('name').text('the name of a tensor, 1 to 64 characters', /^[\w./-]{1,64}$/u);
   const shape = tensor.get('shape').list('[nIn, nOut] or [nIn, nOut, nExperts]', 2, 3);
-  const [nIn = 0, nOut = 0, nExperts = 1] = shape.map((size) => size.whole(1, most.size));
+  const [nIn = 0, nOut = 0, nExperts = 1] = shape.map((size, i) => size.whole(1, i < 2 ? most.size : most.experts));
   const left = tensor.get('left').floats(nOut * nExperts);
   const right = tensor.get('right').floats(nIn * nExperts);
   const inputs = tensor.get('inputs');

@@ -66,11 +66,12 @@ export function checkKinds(
   tensors: readonly Pick<PlannedTensor, 'name' | 'adapter'>[],
 ): void {
   if (paths.peft !== undefined) for (const { name } of tensors) peftModule(architecture, name);
-  if (paths.lora === undefined || tensors.every(({ adapter }) => adapter !== null)) return;
+  const ignored = tensors.find(({ adapter }) => adapter === null);
+  if (paths.lora === undefined || ignored === undefined) return;
   throw new RosiError(
     'MODEL_UNSUPPORTED',
-    `the engine ignores a LoRA adapter of some matrices of the ${architecture} architecture: write the GGUF itself`,
-    { architecture },
+    `the engine has no LoRA adapter of ${ignored.name} in this model of the ${architecture} architecture: write the GGUF itself`,
+    { architecture, tensor: ignored.name },
   );
 }
 

@@ -160,6 +160,7 @@ class InspectWorker final : public PromiseWorker {
 void register_inspect(Napi::Env env, Napi::Object exports) {
   exports.Set("inspect", Napi::Function::New(env, start<InspectWorker>));
   exports.Set("meanRows", Napi::Function::New(env, mean_rows));
+  exports.Set("rowMeans", Napi::Function::New(env, row_means));
   exports.Set("readVectors", Napi::Function::New(env, read_vectors));
 }
 

@@ -2,6 +2,8 @@
 #include "bindings/args.h"
 #include "bindings/kernel_values.h"
 #include "bindings/promise_worker.h"
+#include "decoder.h"
+#include "kernels/column_mean.h"
 #include "kernels/gram.h"
 #include "kernels/rank_one.h"
 #include "kernels/rank_one_emulated.h"
@@ -100,9 +102,10 @@ Napi::Value quantize(const Napi::CallbackInfo& info) {
 /// _columnMean(type, bytes, nIn, nOut) -> Float32Array
 Napi::Value column_mean(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
-  kernels::row_bytes(tensor.type, tensor.n_in);
+  kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
   std::vector<float> mean(static_cast<std::size_t>(tensor.n_in));
-  kernels::column_mean(tensor.type, tensor.bytes, tensor.n_in, tensor.n_out, mean);
+  kernels::column_mean({tensor.bytes, kernels::row_bytes(tensor.type, tensor.n_in), find_decoder(tensor.type)},
+                       tensor.n_in, mean);
   return to_js(info.Env(), mean);
 }
 

@@ -82,6 +82,7 @@ Napi::Value to_js(Napi::Env env, const engine::WriterReport& report) {
   Napi::Object js = Napi::Object::New(env);
   js.Set("architecture", report.architecture);
   js.Set("writers", to_list(env, report.writers, [&](const auto& writer) { return to_js(env, writer); }));
+  js.Set("embedding", report.embedding ? to_js(env, *report.embedding) : env.Null());
   js.Set("layers", to_list(env, report.layers, [&](const auto& layer) { return to_js(env, layer); }));
   js.Set("unknown", to_list(env, report.unknown, [&](const engine::UnknownReport& unknown) {
            Napi::Object item = Napi::Object::New(env);

@@ -28,6 +28,10 @@ ggml_tensor* add(ggml_context* context, gguf_context* file, const std::string& n
   return tensor;
 }
 
+/// The engine's own rule. It looks a row of such an adapter's A up for each token, so that A is left [n_out, 1] and B
+/// right [n_in, 1].
+bool is_embedding(const std::string& name) { return name.ends_with("token_embd.weight"); }
+
 /// The factors as a LoRA adapter of rank one: A = rightᵀ [1, n_in], B = left [n_out, 1], for each expert.
 std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture,
                                                  const std::vector<RankOneFactors>& factors) {
@@ -43,6 +47,11 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
   for (const RankOneFactors& f : factors) {
     const std::int64_t n_in = static_cast<std::int64_t>(f.right.size()) / f.n_experts;
     const std::int64_t n_out = static_cast<std::int64_t>(f.left.size()) / f.n_experts;
+    if (is_embedding(f.name)) {
+      add(context.get(), file.get(), f.name + ".lora_a", f.left, 1, n_out, 1);
+      add(context.get(), file.get(), f.name + ".lora_b", f.right, 1, n_in, 1);
+      continue;
+    }
     add(context.get(), file.get(), f.name + ".lora_a", f.right, n_in, 1, f.n_experts);
     add(context.get(), file.get(), f.name + ".lora_b", f.left, 1, n_out, f.n_experts);
   }
@@ -71,6 +80,10 @@ void check_factors(const Session& session, const std::vector<RankOneFactors>& fa
     if (found == session.shapes().end()) {
       throw core::Error(core::ErrorCode::option_invalid, "the model has no tensor named " + f.name,
                         {{"tensor", f.name}});
+    }
+    if (is_embedding(f.name) && !session.shapes().contains("output.weight")) {
+      throw core::Error(core::ErrorCode::option_invalid,
+                        f.name + " is the output head, too: the engine has no adapter of it", {{"tensor", f.name}});
     }
     const auto [n_in, n_out, n_experts] = found->second;
     const auto n_left = static_cast<std::int64_t>(f.left.size()), n_right = static_cast<std::int64_t>(f.right.size());

@@ -106,6 +106,7 @@ void GraphWalk::walk() {
   adapter_uses_.clear();
   unknown_.clear();
   lookups_.clear();
+  embedding_ = nullptr;
   stream_steps_.clear();
   joins_.clear();
   if (carries_stream(end_)) {
@@ -134,7 +135,10 @@ void GraphWalk::follow_stream(const ggml_tensor* node) {
     follow_branch(node, {node, node}, {{StepKind::restart, {}, 1.0, {}}});
     return;
   }
-  if (is_embedding(node)) return;
+  if (is_embedding(node)) {
+    if (node->op == GGML_OP_GET_ROWS) embedding_ = source_of(node->src[0]);
+    return;
+  }
   const auto take_up = [&](const ggml_tensor* operand, Path path) {
     if (carries_stream(operand)) {
       follow_stream(operand);

@@ -81,6 +81,8 @@ class GraphWalk {
   const std::vector<WriterUse>& adapter_uses() const noexcept { return adapter_uses_; }
   const std::vector<UnknownWrite>& unknown() const noexcept { return unknown_; }
   const std::vector<Lookup>& lookups() const noexcept { return lookups_; }
+  /// The table of token embeddings that the stream begins with; null where it begins otherwise.
+  const ggml_tensor* embedding() const noexcept { return embedding_; }
   /// What happens to the stream itself: the embedding's scale, norms and gains, the final norm.
   const std::vector<Step>& stream_steps() const noexcept { return stream_steps_; }
   /// Nodes of the stream at which it takes something up, puts parts together or restarts.
@@ -130,6 +132,7 @@ class GraphWalk {
   std::vector<WriterUse> uses_, adapter_uses_;
   std::vector<UnknownWrite> unknown_;
   std::vector<Lookup> lookups_;
+  const ggml_tensor* embedding_ = nullptr;
   std::vector<Step> stream_steps_;
   std::vector<const ggml_tensor*> joins_;
 };

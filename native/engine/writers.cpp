@@ -140,6 +140,27 @@ std::string kind_of(GraphWalk& walk, const WriterUse& use) {
 
 std::string name_of(const ggml_tensor* node) { return node->name; }
 
+std::optional<Writer> embedding_of(const GraphWalk& walk) {
+  const ggml_tensor* table = walk.embedding();
+  if (table == nullptr) return std::nullopt;
+  Writer writer{};
+  writer.name = table->name;
+  writer.layer = -1;
+  writer.kind = "token embeddings";
+  writer.type = ggml_type_name(table->type);
+  writer.n_in = table->ne[1];
+  writer.n_out = table->ne[0];
+  writer.n_experts = 1;
+  writer.writer_class = WriterClass::embedding;
+  writer.factor = 1.0;
+  for (const ggml_tensor* node : walk.nodes()) {
+    const bool product = node->op == GGML_OP_MUL_MAT && is_weight(node->src[0]);
+    if (product && writer.name == source_of(node->src[0])->name) ++writer.uses;
+  }
+  if (writer.uses > 0) writer.why = "it is the output head, too";
+  return writer;
+}
+
 std::vector<Writer> writers_of(GraphWalk& walk) {
   std::vector<Writer> writers;
   std::unordered_map<const ggml_tensor*, std::size_t> known;
@@ -212,6 +233,10 @@ bool has_expert_scale(const std::vector<Step>& path) {
   return std::any_of(path.begin(), path.end(), [](const Step& step) { return step.kind == StepKind::expert_scale; });
 }
 
+bool is_lookup(const ggml_tensor* node, const ggml_tensor* table) {
+  return node != nullptr && node->op == GGML_OP_GET_ROWS && source_of(node->src[0]) == table;
+}
+
 /// Builds the graph with an adapter of zeros and sees where its terms go.
 void find_adapter_ways(TrialContext& context, const std::shared_ptr<Session>& session, WriterReport& report) {
   std::vector<RankOneFactors> zeros;
@@ -221,6 +246,13 @@ void find_adapter_ways(TrialContext& context, const std::shared_ptr<Session>& se
     // For all experts one pair of factors: enough for a graph that never runs, where all would be a gigabyte.
     zeros.push_back({writer.name, std::vector<float>(static_cast<std::size_t>(writer.n_out)),
                      std::vector<float>(static_cast<std::size_t>(writer.n_in))});
+  }
+  // Of embeddings that are the head, too, the engine would end the process.
+  const bool of_table = report.embedding && report.embedding->uses == 0;
+  if (of_table) {
+    const Writer& table = *report.embedding;
+    zeros.push_back({table.name, std::vector<float>(static_cast<std::size_t>(table.n_in)),
+                     std::vector<float>(static_cast<std::size_t>(table.n_out))});
   }
   if (zeros.empty()) return;
   const std::shared_ptr<Adapter> adapter = Adapter::load(session, zeros);
@@ -243,6 +275,11 @@ void find_adapter_ways(TrialContext& context, const std::shared_ptr<Session>& se
       writer.adapter = AdapterWay{true, product_of_constants(edit->path) / product_of_constants(term->path),
                                   has_expert_scale(edit->path) && !has_expert_scale(term->path)};
   }
+  if (report.embedding) {
+    const WriterUse* term = of_table ? first_of(walk.adapter_uses(), report.embedding->name + ".lora_b") : nullptr;
+    const bool honoured = term != nullptr && is_lookup(term->join->src[0], walk.embedding());
+    report.embedding->adapter = AdapterWay{honoured, honoured ? 1 / product_of_constants(term->path) : 0, false};
+  }
   context.use(nullptr);
 }
 
@@ -254,6 +291,7 @@ WriterReport describe(GraphWalk& walk, const llama_model* model) {
   llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
   report.architecture = architecture;
   report.writers = writers_of(walk);
+  report.embedding = embedding_of(walk);
   for (const UnknownWrite& write : walk.unknown())
     report.unknown.push_back({operation_of(write.node), write.node->name, write.why, layer_of_write(walk, write)});
   report.layers = describe_layers(walk, report, llama_model_n_layer(model));
@@ -308,6 +346,7 @@ const char* to_string(WriterClass writer_class) {
     case WriterClass::hyper_connection: return "hyper-connection";
     case WriterClass::restart: return "restart";
     case WriterClass::post_norm: return "post-norm";
+    case WriterClass::embedding: return "embedding";
     case WriterClass::unsupported: return "unsupported";
   }
   return "unsupported";

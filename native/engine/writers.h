@@ -20,6 +20,7 @@ enum class WriterClass {
   gate,              // as constant, times a number for each token
   hyper_connection,  // goes into each of several streams, with a number for each token
   post_norm,         // a norm follows: the change lies in the plane of s and the old output, with left = s / gains
+  embedding,         // the token embeddings: the stream begins with a row of it, which is its column for that token
   unsupported        // the change's direction can't be chosen; `why` tells
 };
 
@@ -72,6 +73,9 @@ struct StreamStep {
 struct WriterReport {
   std::string architecture;
   std::vector<Writer> writers;  // in the order of computation
+  /// The token embeddings, n_in tokens and n_out channels; in the file it is [n_out, n_in], each token's row together.
+  /// `uses` counts the products with it: none unless it is the output head, too. Empty: the stream begins otherwise.
+  std::optional<Writer> embedding;
   std::vector<LayerReport> layers;
   std::vector<UnknownReport> unknown;
   std::vector<StreamStep> stream_steps;

@@ -49,6 +49,14 @@ export const writer: Writer = {
 };
 export const foundWriters: ModelWriters = {
   architecture: 'llama',
+  embedding: {
+    ...writer,
+    name: 'token_embd.weight',
+    layer: -1,
+    kind: 'token embeddings',
+    class: 'embedding',
+    why: 'it is the output head, too',
+  },
   writers: [
     writer,
     {

@@ -147,7 +147,9 @@ describe.each(models)('where %s', (what, model, classes) => {
       });
       const original = await session.nextTokenLogits(harmfulTokens(session));
       const far = (a: Float32Array, b: Float32Array) => Math.hypot(...a.map((value, i) => value - b[i]!));
-      expect(far(logits, ofCopy)).toBeLessThan(2e-3 * far(logits, original));
+      // Behind gemma2's norms the effect is 1.5e-5 of the logits: what processors round differently counts there.
+      const rounding = 1e-7 * Math.hypot(...original);
+      expect(far(logits, ofCopy)).toBeLessThan(2e-3 * far(logits, original) + rounding);
     }
   });
 });

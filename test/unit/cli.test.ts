@@ -285,6 +285,7 @@ describe('rosi inspect', () => {
     const { out } = await finished(['inspect', 'm.gguf', '--writers'], some);
     expect(out).toMatch(/^0 +blk\.0\.attn_output\.weight +attention output +Q8_0 +64 x 64 +direct +yes$/mu);
     expect(out).toMatch(/128 x 64 +norm, gain blk\.0\.post_ffw_norm\.weight, times 0\.25 +yes$/mu);
+    expect(out).toMatch(/^ +token_embd\.weight .*direct \(it is the output head, too\) +yes, with --embeddings$/mu);
     expect(out).toMatch(/^blk\.1\.x\.weight is left out: a clamp follows$/mu);
     expect(out).toMatch(/yes, through 2 matrices .*; 1 more are left out/u);
   });

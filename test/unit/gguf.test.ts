@@ -113,6 +113,7 @@ describe('meanRows', () => {
     { name: 'w', type: 'F32' as const, shape: [40, 7] },
     { name: 'norm', type: 'F32' as const, shape: [40] },
     { name: 'coded', type: 'IQ3_S' as const, shape: [256, 2] },
+    { name: 'integers', type: 'I32' as const, shape: [40, 2] },
   ];
   const model = tinyGguf({ tensors });
   const path = join(folder, 'mean.gguf');
@@ -128,10 +129,23 @@ describe('meanRows', () => {
     expect(await meanRows([])).toEqual([]);
   });
 
+  test('is there for types that only the engine reads', async () => {
+    const [mean] = await meanRows(['coded']);
+    expect(mean).toHaveLength(256);
+    expect(mean!.some((value) => value !== 0 && Number.isFinite(value))).toBe(true);
+  });
+
+  test('rowMeans has the mean of each row', async () => {
+    const w = floats(model.bytes.subarray(model.place('data:w'), model.place('data:w') + 4 * 40 * 7));
+    const means = Array.from({ length: 7 }, (_, i) => w.slice(i * 40, (i + 1) * 40).reduce((a, b) => a + b) / 40);
+    const [found] = await runTask(() => native.rowMeans(path, ['w']));
+    expect([...found!]).toEqual(means.map(Math.fround));
+  });
+
   test.each([
     ['none', 'OPTION_INVALID'],
     ['norm', 'TENSOR_UNSUPPORTED'],
-    ['coded', 'TENSOR_UNSUPPORTED'],
+    ['integers', 'TENSOR_UNSUPPORTED'],
   ])('refuses %s', async (tensor, code) => {
     await expect(meanRows(['w', tensor])).rejects.toMatchObject({ code, details: { tensor } });
   });

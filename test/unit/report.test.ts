@@ -48,7 +48,7 @@ function found(changes: Partial<Parts['found']> = {}): Parts['found'] {
   return {
     baseline: { plain: { harmful: 0.4, harmless: 0 }, prompted: null, uncensored: false },
     system: null,
-    writers: { architecture: 'llama', writers: [], leftOut: [] },
+    writers: { architecture: 'llama', writers: [], embedding: null, leftOut: [] },
     pushes: [push],
     rho: 1,
     detection: [{ rho: 1, auroc: 0.97 }],
@@ -216,7 +216,7 @@ describe('makeReport', () => {
   test('notes writers that are left out, and pushes that stand behind norms, gates or routers', () => {
     expect(notesOf(calm, firm)).not.toMatch(/left as they are|Behind/u);
     const leftOut = [{ name: 'blk.0.x.weight', layer: 0, why: 'a clamp follows' }];
-    const some = found({ writers: { architecture: 'llama', writers: [], leftOut } });
+    const some = found({ writers: { architecture: 'llama', writers: [], embedding: null, leftOut } });
     expect(notesOf(calm, firm, { found: some })).toMatch(
       /1 writers are left as they are.*blk\.0\.x\.weight \(a clamp follows\)/u,
     );
@@ -224,6 +224,18 @@ describe('makeReport', () => {
     expect(notesOf(calm, firm, { found: found({ pushes: [{ ...push, measured: true }] }) })).toMatch(
       /Behind 1 of 1 matrices/u,
     );
+  });
+  test('notes that the edited token embeddings are the output head, too', () => {
+    const table = { ...push.writer, class: 'embedding' as const, layer: -1, uses: 1 };
+    const edited = (uses: number) =>
+      found({
+        pushes: [{ ...push, writer: { ...table, uses } }],
+        writers: { architecture: 'llama', writers: [], embedding: { ...table, uses }, leftOut: [] },
+      });
+    expect(notesOf(calm, firm, { found: edited(1) })).toMatch(/is the output head, too/u);
+    expect(notesOf(calm, firm, { found: edited(0) })).not.toMatch(/output head/u);
+    const unedited = found({ writers: edited(1).writers });
+    expect(notesOf(calm, firm, { found: unedited })).not.toMatch(/output head/u);
   });
   test('notes what was found of the model and the prompts before', () => {
     expect(notesOf(calm, firm)).not.toMatch(/uncensored|every harmful fitting/u);
