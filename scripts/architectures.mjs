@@ -25,7 +25,8 @@ async function examine(path) {
     const tokens = Int32Array.from({ length: 11 }, (_, i) => (i * 37 + 5) % 101);
     const check = await native._checkWriters(session, tokens, 1).done;
     native.closeHandle(session);
-    return { report, check, sameInFile: names(inFile) === names(report), edit: await edit(path) };
+    const sameInFile = names(inFile) === names(report);
+    return { report, check, sameInFile, edit: await edit(path), embeddings: await editEmbeddings(path) };
   } catch (error) {
     return { refused: `${error.code ?? 'bug'}: ${error.message.replaceAll(root, '')}` };
   }
@@ -74,6 +75,38 @@ async function edit(path) {
   }
 }
 
+/** The same of an edit of the token embeddings alone, with random factors: the difference, or why there is none. */
+async function editEmbeddings(path) {
+  const { applyUpdate, findWriters, ModelSession } = library('index');
+  const folder = mkdtempSync(join(tmpdir(), 'rosi-architectures-'));
+  const session = await ModelSession.open(path, { threads: 1 });
+  try {
+    const { embedding } = await findWriters(session);
+    if (embedding === null) return { why: 'the stream does not begin with token embeddings' };
+    if (embedding.uses > 0) return { why: 'the token embeddings are the output head, too' };
+    if (!embedding.adapter.honoured) return { why: 'the engine ignores an adapter of the token embeddings' };
+    const { name, nIn, nOut } = embedding;
+    const left = Float32Array.from({ length: nIn }, (_, i) => 0.3 * Math.sin(1.7 * i));
+    const right = Float32Array.from({ length: nOut }, (_, i) => Math.cos(2.3 * i));
+    const prompts = [sequence(1, 9), sequence(2, 9)];
+    const before = await session.nextTokenLogits(prompts);
+    const adapter = session.loadAdapter([{ name, left, right }]);
+    const after = await session.nextTokenLogits(prompts, { adapter, scale: 1 });
+    session.closeAdapter(adapter);
+    const output = join(folder, 'edited.gguf');
+    await applyUpdate(path, { edit: {}, tensors: [{ name, left, right }] }, { output });
+    const edited = await ModelSession.open(output, { threads: 1 });
+    const inFile = await edited.nextTokenLogits(prompts);
+    edited.close();
+    return { difference: far(inFile, after) / far(inFile, before) };
+  } catch (error) {
+    return { why: `the token embeddings: ${error.code ?? 'bug'}` };
+  } finally {
+    session.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
 function examineInChild(path, seconds) {
   const { stdout, signal, status, error } = spawnSync(process.execPath, [script, '--one', path], {
     encoding: 'utf8',
@@ -101,7 +134,7 @@ const listed = (counts) =>
     .join(', ');
 
 /** One line a file and seed. */
-function summarise({ refused, report, check, sameInFile, edit }) {
+function summarise({ refused, report, check, sameInFile, edit, embeddings }) {
   if (refused !== undefined) return { verdict: 'refused', notes: [refused] };
   const { writers, layers, unknown, lookups } = report;
   const classes = tally(writers, (writer) => writer.class);
@@ -132,6 +165,7 @@ function summarise({ refused, report, check, sameInFile, edit }) {
       ? []
       : ['no one place holds the stream after each layer']),
     ...(edit.refused === undefined ? [] : [`\`harden\` refuses it: ${edit.refused}`]),
+    ...(embeddings.why === undefined ? [] : [embeddings.why]),
     ...(edit.way === 'copy' ? ['searched on an edited copy'] : []),
     ...(check.sameGraph && sameInFile ? [] : ['the graphs differ']),
     ...(check.repeatable ? [] : ['reading nodes changes the result']),
@@ -153,6 +187,8 @@ function summarise({ refused, report, check, sameInFile, edit }) {
     file: edit.refused === undefined ? number(edit.difference) : '',
     difference: edit.difference ?? 0,
     written: edit.difference < SAME,
+    embedded: embeddings.difference < SAME,
+    embeddedDifference: embeddings.difference ?? 0,
     closed,
     error: Math.max(0, ...checks.filter(({ prediction }) => prediction === 'exact').map(({ error }) => error)),
     notes,
@@ -184,6 +220,7 @@ function markdown(rows, folders) {
   const n = (word) => count(rows, (row) => verdict(row) === word);
   const worst = Math.max(...all.map((line) => line.error ?? 0));
   const farthest = Math.max(...all.map((line) => line.difference ?? 0));
+  const farthestEmbedded = Math.max(...all.map((line) => line.embeddedDifference ?? 0));
   const table = rows.map((row) => {
     const { name, lines } = row;
     const notes = [...new Set(lines.flatMap((line) => line.notes))].join('; ').replaceAll('|', '\\|');
@@ -198,6 +235,7 @@ function markdown(rows, folders) {
 ${sum('nExact')} of ${sum('writers')} writers move the stream exactly as predicted (largest error ${number(worst)} of the change);
 on ${sum('nAdapter')} a run-time adapter does the same; in ${count(all, (line) => line.closed)} of ${all.length} models no other matrix of a block reaches the head.
 \`harden\`'s own way from prompts to a file ran in ${count(all, (line) => line.written)}: the file's logits are those of the run-time edit (largest difference ${number(farthest)} of the effect).
+In ${count(all, (line) => line.embedded)} an edit of the token embeddings does in the file what it does as a run-time adapter (largest difference ${number(farthestEmbedded)}); of the others the notes say why there is no adapter.
 
 Made by \`node scripts/architectures.mjs FOLDER...\`. The files are those that the engine's own test program writes: a tiny model of
 random weights for each architecture that it can build, F32. Every number is a measurement on this file, one thread, 11 tokens.

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from './lay-out-engine.mjs';
+import { apart, clustersOf, meanOf, rowsOf } from './method-table/clusters.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
 const { builtInPrompts, captureTokens, chooseDirection, Evaluator, findWriters, ModelSession } = load('index');
@@ -14,6 +15,7 @@ const { planUpdate, pushesOf, readPrompts, rightFactorsOf, splitPrompts } = load
 const { withEdit } = load('trial-edit');
 const { safetyPrompt } = load('baseline');
 const { auroc } = load('statistics');
+const { embeddingFactor } = load('factors');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -42,6 +44,8 @@ const variants = [
   ['rho 0.1', { ...gated, rho: 0.1 }],
   ['rho 0.3', { ...gated, rho: 0.3 }],
   ['rho 3', { ...gated, rho: 3 }],
+  ['rho 0.3, 2 directions', { ...gated, rho: 0.3, directions: 2 }],
+  ['rho 0.3, 4 directions', { ...gated, rho: 0.3, directions: 4 }],
   ['kept: harmless alone', { ...gated, kept: ['harmless'] }],
   ['kept: harmless and borderline', { ...gated, kept: ['harmless', 'borderline'] }],
   ['kept: positions inside benign answers, too', { ...gated, kept: [...all, 'answers'] }],
@@ -55,6 +59,7 @@ const variants = [
   ['mean-input', { ...gated, factor: 'mean-input' }],
   ['mean-row (the paper)', { ...gated, factor: 'mean-row', start: 30 }],
   ['mean-row-signed', { ...gated, factor: 'mean-row-signed', start: 30 }],
+  ['mean-row, token embeddings, too', { ...gated, factor: 'mean-row', start: 30, embeddings: true }],
 ];
 
 const head =
@@ -131,6 +136,7 @@ function detection(pushes, held) {
   const sums = (role) =>
     Array.from({ length: held.streams[role].count }, (_, i) =>
       pushes.reduce((sum, { writer, right }) => {
+        if (!held.inputs.has(writer.name)) return sum; // token embeddings
         const { data, width } = held.inputs.get(writer.name)[role];
         let response = 0;
         for (let j = 0; j < width; ++j) response += right[j] * data[i * width + j];
@@ -140,9 +146,40 @@ function detection(pushes, held) {
   return auroc(sums('harmful'), [...sums('harmless'), ...sums('borderline')]);
 }
 
+/** For each cluster of harmful prompts its streams and pushes; a cluster's right factors don't respond to the others. */
+async function clustersPushes(session, activations, kept, writers, { layer, directions, harmful, ...options }) {
+  const clusters = clustersOf(activations, layer, directions);
+  console.error(`clusters of ${clusters.map((members) => members.length).join(', ')} harmful prompts`);
+  const parts = [];
+  for (const members of clusters) {
+    const streams = { ...kept.streams, harmful: rowsOf(kept.streams.harmful, members) };
+    const inputs = new Map(
+      [...kept.inputs].map(([name, of]) => [name, { ...of, harmful: rowsOf(of.harmful, members) }]),
+    );
+    const factors = await rightFactorsOf(session.path, { ...kept, streams, inputs }, writers, options);
+    parts.push({ members, activations: { ...kept, streams }, inputs, factors });
+  }
+  writers.forEach(({ name, nIn }, i) => {
+    const means = parts.map(({ members, inputs }) => {
+      const { data } = inputs.get(name).harmful;
+      return meanOf(members.map((_, row) => data.subarray(row * nIn, (row + 1) * nIn)));
+    });
+    const rights = apart(
+      parts.map(({ factors }) => factors[i].right),
+      means,
+    );
+    parts.forEach(({ factors }, c) => (factors[i] = { ...factors[i], right: Float32Array.from(rights[c]) }));
+  });
+  for (const part of parts) {
+    const own = part.members.map((i) => harmful[i]);
+    part.pushes = await pushesOf(session, part.activations, part.factors, own);
+  }
+  return parts;
+}
+
 async function table(model, layer) {
   const session = await ModelSession.open(model, { threads });
-  const { writers } = await findWriters(session);
+  const { writers, embedding } = await findWriters(session);
   const encode = (prompts) =>
     Object.fromEntries(
       Object.entries(prompts).map(([role, texts]) => [role, texts.map((text) => session.encode(text))]),
@@ -168,11 +205,24 @@ async function table(model, layer) {
     const some = writers.filter(({ kind }) => variant.writers?.(kind) ?? true);
     const kept = keptOf(variant, activations, answers);
     const factors = await rightFactorsOf(model, kept, some, { rightFactor, rho, threads });
-    const pushes = await pushesOf(session, activations, factors, encode(fit).harmful);
+    if (variant.embeddings) factors.push(await embeddingFactor(model, embedding, encode(fit).harmful, { rightFactor }));
+    const parts =
+      variant.directions === undefined
+        ? [{ activations, pushes: await pushesOf(session, activations, factors, encode(fit).harmful) }]
+        : await clustersPushes(session, activations, kept, some, {
+            ...{ layer, directions: variant.directions, harmful: encode(fit).harmful },
+            ...{ rightFactor, rho, threads },
+          });
+    const pushes = parts.flatMap((part) => part.pushes);
     const layers = range.map((share) => Math.round(share * (activations.nLayer - 1)));
     const planAt = (strength) => {
       const edit = { layer, layers, schedule, strength, rightFactor };
-      if (!variant.own) return planUpdate(activations, chooseDirection(activations, layer), pushes, edit);
+      if (!variant.own) {
+        const plans = parts.map((part) =>
+          planUpdate(part.activations, chooseDirection(part.activations, layer), part.pushes, edit),
+        );
+        return { edit, tensors: plans.flatMap(({ tensors }) => tensors) };
+      }
       const distance = chooseDirection(activations, layer).distance;
       const inRange = pushes.filter(({ writer }) => writer.layer >= layers[0] && writer.layer <= layers[1]);
       const tensors = inRange.flatMap((push) => {

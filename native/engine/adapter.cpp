@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
+#include <map>
 #include <memory>
+#include <span>
 
 #include "engine/backends.h"
 #include "ggml.h"
@@ -19,20 +20,61 @@ struct Closer {
   void operator()(gguf_context* file) const noexcept { gguf_free(file); }
 };
 
-ggml_tensor* add(ggml_context* context, gguf_context* file, const std::string& name, const std::vector<float>& values,
-                 std::int64_t n_in, std::int64_t n_out, std::int64_t n_experts) {
-  ggml_tensor* tensor = ggml_new_tensor_3d(context, GGML_TYPE_F32, n_in, n_out, n_experts);
-  std::memcpy(tensor->data, values.data(), values.size() * sizeof(float));
+float* add(ggml_context* context, gguf_context* file, const std::string& name, std::size_t n_in, std::size_t n_out,
+           std::size_t n_experts) {
+  const auto size = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+  ggml_tensor* tensor = ggml_new_tensor_3d(context, GGML_TYPE_F32, size(n_in), size(n_out), size(n_experts));
   ggml_set_name(tensor, name.c_str());
   gguf_add_tensor(file, tensor);
-  return tensor;
+  return static_cast<float*>(tensor->data);
 }
 
-/// The engine's own rule. It looks a row of such an adapter's A up for each token, so that A is left [n_out, 1] and B
-/// right [n_in, 1].
+/// The engine's own rule. It looks a row of such an adapter's A up for each token, so that A is that of a transposed
+/// matrix.
 bool is_embedding(const std::string& name) { return name.ends_with("token_embd.weight"); }
 
-/// The factors as a LoRA adapter of rank one: A = rightᵀ [1, n_in], B = left [n_out, 1], for each expert.
+using OfMatrix = std::vector<const RankOneFactors*>;
+
+std::map<std::string, OfMatrix> by_matrix(const std::vector<RankOneFactors>& factors) {
+  std::map<std::string, OfMatrix> matrices;
+  for (const RankOneFactors& f : factors) matrices[f.name].push_back(&f);
+  return matrices;
+}
+
+/// [n_experts, n, k]: for each expert the k vectors of n numbers are its columns.
+void as_columns(const std::vector<std::span<const float>>& vectors, std::size_t n_experts, float* out) {
+  const std::size_t k = vectors.size(), n = vectors.front().size() / n_experts;
+  for (std::size_t expert = 0; expert < n_experts; ++expert) {
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t c = 0; c < k; ++c) out[(expert * n + i) * k + c] = vectors[c][expert * n + i];
+    }
+  }
+}
+
+/// For each expert A [k, n_in], whose rows are the right factors, and B [n_out, k], whose columns are the left ones.
+void add_matrix(ggml_context* context, gguf_context* file, const OfMatrix& factors) {
+  const RankOneFactors& first = *factors.front();
+  const std::size_t k = factors.size(), n_experts = static_cast<std::size_t>(first.n_experts);
+  const std::size_t n_in = first.right.size() / n_experts, n_out = first.left.size() / n_experts;
+  std::vector<std::span<const float>> lefts, rights;
+  for (const RankOneFactors* f : factors) {
+    lefts.emplace_back(f->left);
+    rights.emplace_back(f->right);
+  }
+  const std::string a = first.name + ".lora_a", b = first.name + ".lora_b";
+  if (is_embedding(first.name)) {
+    as_columns(lefts, 1, add(context, file, a, k, n_out, 1));
+    as_columns(rights, 1, add(context, file, b, k, n_in, 1));
+    return;
+  }
+  float* rows = add(context, file, a, n_in, k, n_experts);
+  for (std::size_t expert = 0; expert < n_experts; ++expert) {
+    for (std::size_t c = 0; c < k; ++c) std::copy_n(&rights[c][expert * n_in], n_in, &rows[(expert * k + c) * n_in]);
+  }
+  as_columns(lefts, n_experts, add(context, file, b, k, n_out, n_experts));
+}
+
+/// The factors as a LoRA adapter, of as high a rank for each matrix as it has factors.
 std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture,
                                                  const std::vector<RankOneFactors>& factors) {
   std::size_t bytes = 4096;
@@ -43,18 +85,10 @@ std::unique_ptr<std::FILE, Closer> write_adapter(const std::string& architecture
   gguf_set_val_str(file.get(), "general.type", "adapter");
   gguf_set_val_str(file.get(), "general.architecture", architecture.c_str());
   gguf_set_val_str(file.get(), "adapter.type", "lora");
-  gguf_set_val_f32(file.get(), "adapter.lora.alpha", 1.0f);  // alpha / rank = 1: the scale given later is the strength
-  for (const RankOneFactors& f : factors) {
-    const std::int64_t n_in = static_cast<std::int64_t>(f.right.size()) / f.n_experts;
-    const std::int64_t n_out = static_cast<std::int64_t>(f.left.size()) / f.n_experts;
-    if (is_embedding(f.name)) {
-      add(context.get(), file.get(), f.name + ".lora_a", f.left, 1, n_out, 1);
-      add(context.get(), file.get(), f.name + ".lora_b", f.right, 1, n_in, 1);
-      continue;
-    }
-    add(context.get(), file.get(), f.name + ".lora_a", f.right, n_in, 1, f.n_experts);
-    add(context.get(), file.get(), f.name + ".lora_b", f.left, 1, n_out, f.n_experts);
-  }
+  // 0: the engine does not divide by the rank, which differs from matrix to matrix. The scale given later is the
+  // strength.
+  gguf_set_val_f32(file.get(), "adapter.lora.alpha", 0.0f);
+  for (const auto& [name, of_matrix] : by_matrix(factors)) add_matrix(context.get(), file.get(), of_matrix);
   std::unique_ptr<std::FILE, Closer> stream(std::tmpfile());  // unnamed: gone with the process whatever happens
   if (!stream)
     throw core::Error(core::ErrorCode::file_failed, "no temporary file could be made for the run-time adapter");

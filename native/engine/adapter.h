@@ -22,7 +22,7 @@ struct RankOneFactors {
 /// past the end, or end the process.
 void check_factors(const Session& session, const std::vector<RankOneFactors>& factors);
 
-/// Updates applied while the model runs, exactly and without touching its weights.
+/// Updates applied while the model runs, exactly and without touching its weights. Those of one matrix add up.
 class Adapter {
  public:
   /// Throws Error{option_invalid} for empty factors, Error{engine_failed} when the engine refuses them,

@@ -8,6 +8,7 @@ import {
   applyUpdate, captureActivations, chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf,
   type Activations, type Direction, type PlannedTensor, type Push, type RightFactor, type RunTimeEdit, type UpdatePlan, type Writer,
 } from '../../lib'; // prettier-ignore
+import type { RankOneFactors } from '../../lib/native';
 import { adapterOf } from '../../lib/push';
 import { withEdit } from '../../lib/trial-edit';
 import { tinyModel, type TinyModelOptions } from '../helpers/tiny-model';
@@ -118,6 +119,22 @@ describe.each(models)('where %s', (what, model, classes) => {
       hardened.close();
     },
   );
+
+  test('the factors of one matrix add up', async () => {
+    const factors = adapterOf(plan(await pushes('gated'), { rightFactor: 'gated', strength: 1 }).tensors)!;
+    const parts = (values: Float32Array) => {
+      const some = values.map((value, i) => value * Math.sin(i));
+      return [some, values.map((value, i) => value - some[i]!)];
+    };
+    const split = factors.flatMap((one) =>
+      parts(one.left).flatMap((left) => parts(one.right).map((right) => ({ ...one, left, right }))),
+    );
+    const logits = (some?: RankOneFactors[]) =>
+      session.nextTokenLogits(harmfulTokens(session), some && { adapter: session.loadAdapter(some), scale: 1 });
+    const [original, whole] = [await logits(), await logits(factors)];
+    const far = (a: Float32Array, b: Float32Array) => Math.hypot(...a.map((value, i) => value - b[i]!));
+    expect(far(await logits(split), whole)).toBeLessThan(1e-4 * far(original, whole)); // rounding of float32
+  });
 
   test('a push that a constant turns round is written in eight bits, too', async () => {
     const all = (await pushes('gated')).map((push) => ({ ...push, reach: -push.reach }));
