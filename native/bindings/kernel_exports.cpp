@@ -5,6 +5,8 @@
 #include "decoder.h"
 #include "kernels/column_mean.h"
 #include "kernels/gram.h"
+#include "kernels/promote.h"
+#include "kernels/promote_emulated.h"
 #include "kernels/rank_one.h"
 #include "kernels/rank_one_emulated.h"
 #include "kernels/refit.h"
@@ -141,6 +143,31 @@ Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   return target;
 }
 
+/// _promote(type, bytes, nIn, nOut, left, right, targetType, threads) -> Uint8Array. threads 0: as a GPU does it,
+/// before any flips; float types only.
+Napi::Value promote(const Napi::CallbackInfo& info) {
+  const TensorArgs tensor(info);
+  kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
+  const auto left = to_floats(info[4]), right = to_floats(info[5]);
+  const std::uint32_t type = info[6].As<Napi::Number>();
+  if (std::int64_t(left.size()) != tensor.n_out || std::int64_t(right.size()) != tensor.n_in ||
+      kernels::block_size(type).weights != 1) {
+    throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers, and the target be floats");
+  }
+  const std::size_t row = kernels::row_bytes(type, tensor.n_in);
+  auto target = Napi::Uint8Array::New(info.Env(), row * static_cast<std::size_t>(tensor.n_out));
+  if (const int threads = to_int(info[7], 1); threads == 0) {
+    kernels::promote_to_floats_emulated(tensor.type, tensor.bytes, type, writable(target), left, right);
+  } else {
+    const auto decode = [&](const std::byte* from, float* values, std::int64_t n) {
+      kernels::dequantize_row(tensor.type, from, values, n);
+    };
+    const kernels::EncodedRows source{tensor.bytes, kernels::row_bytes(tensor.type, tensor.n_in), decode};
+    kernels::promote(source, type, writable(target), tensor.n_in, tensor.n_out, {left, right}, threads, {});
+  }
+  return target;
+}
+
 }  // namespace
 
 void register_kernels(Napi::Env env, Napi::Object exports) {
@@ -150,6 +177,7 @@ void register_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("_quantize", Napi::Function::New(env, checked<quantize>));
   exports.Set("_columnMean", Napi::Function::New(env, checked<column_mean>));
   exports.Set("_flipCodes", Napi::Function::New(env, checked<flip_codes>));
+  exports.Set("_promote", Napi::Function::New(env, checked<promote>));
   exports.Set("_repack", Napi::Function::New(env, checked<repack>));
 }
 

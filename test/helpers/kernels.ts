@@ -36,6 +36,17 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
     /** [nOut]: what follows uses the output along this. */
     readout?: Float32Array,
   ): Uint8Array;
+  /** To a float type. `threads` 0: as a GPU does it, before any flips, run on the CPU. */
+  _promote(
+    type: number,
+    bytes: Uint8Array,
+    nIn: number,
+    nOut: number,
+    left: Float32Array,
+    right: Float32Array,
+    target: number,
+    threads: number,
+  ): Uint8Array;
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;
   /** The engine's own quantiser, as llama-quantize runs it; `fileType` is a llama_ftype. */
