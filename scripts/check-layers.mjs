@@ -16,7 +16,7 @@ const below = {
 const foreign = [
   { header: /^(llama|ggml)([-.].*)?$|^gguf\.h$/, name: 'the engine', allowed: (file) => file.startsWith('engine/') },
   { header: /^(napi|node_api|js_native_api)\.h$/, name: 'Node-API', allowed: (file) => file.startsWith('bindings/') },
-  { header: /^(cuda|cublas|cooperative_groups)/, name: 'CUDA', allowed: (file) => file.endsWith('.cu') },
+  { header: /^(cuda|cublas|cooperative_groups)/, name: 'CUDA', allowed: (file) => /\.cuh?$/.test(file) },
 ];
 
 function files(folder, pattern) {

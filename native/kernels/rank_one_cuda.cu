@@ -3,11 +3,10 @@
 #include <cuda_runtime.h>
 
 #include <cmath>
-#include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "kernels/blocks.h"
+#include "kernels/device_array.cuh"
 #include "kernels/rank_one_cuda.h"
 #include "kernels/rank_one_gpu.h"
 
@@ -15,37 +14,6 @@ namespace rosi::kernels {
 namespace {
 
 constexpr unsigned kAllLanes = 0xffffffffu;
-
-void check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  throw core::Error(core::ErrorCode::engine_failed, std::string(what) + ": " + cudaGetErrorString(status),
-                    {{"cuda", double(status)}});
-}
-
-/// Device memory for `count` values; freed with the object.
-template <class T>
-class DeviceArray {
- public:
-  explicit DeviceArray(std::size_t count) : count_(count) {
-    check(cudaMalloc(reinterpret_cast<void**>(&data_), count * sizeof(T)), "no device memory");
-  }
-  explicit DeviceArray(std::span<const T> values) : DeviceArray(values.size()) {
-    check(cudaMemcpy(data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice), "copy to the device");
-  }
-  ~DeviceArray() { cudaFree(data_); }
-  DeviceArray(const DeviceArray&) = delete;
-  DeviceArray& operator=(const DeviceArray&) = delete;
-
-  T* get() { return data_; }
-  void clear() { check(cudaMemset(data_, 0, count_ * sizeof(T)), "clear device memory"); }
-  void read(std::span<T> out) {
-    check(cudaMemcpy(out.data(), data_, out.size_bytes(), cudaMemcpyDeviceToHost), "copy from the device");
-  }
-
- private:
-  T* data_ = nullptr;
-  std::size_t count_;
-};
 
 struct Rows {
   const float* s;
