@@ -117,10 +117,7 @@ async function solve(
   { rightFactor, rho, threads, signal }: FactorOptions,
 ): Promise<Float32Array> {
   const mean = Float32Array.from(meanOf(harmful));
-  if (meanRow !== undefined) {
-    const turned = rightFactor === 'mean-row-signed' && dot(meanRow, mean) < 0;
-    return turned ? meanRow.map((value) => -value) : meanRow;
-  }
+  if (meanRow !== undefined) return signed(meanRow, rightFactor, dot(meanRow, mean));
   if (rightFactor === 'mean-input') {
     const norm = dot(mean, mean);
     return mean.map((value) => value / norm);
@@ -142,9 +139,13 @@ export async function embeddingFactor(
 ): Promise<WriterFactor> {
   const [means] = await runTask(() => native.rowMeans(model, [writer.name]), signal);
   const response = harmful.reduce((sum, tokens) => sum + means![tokens.at(-1)!]!, 0);
+  return { writer, right: signed(means!, rightFactor, response), inputs: null, sharing: [] };
+}
+
+/** `response`: a mean row's to harmful inputs, of which `mean-row-signed` fixes the sign. */
+function signed(meanRow: Float32Array, rightFactor: RightFactor, response: number): Float32Array {
   const turned = rightFactor === 'mean-row-signed' && response < 0;
-  const right = turned ? means!.map((value) => -value) : means!;
-  return { writer, right, inputs: null, sharing: [] };
+  return turned ? meanRow.map((value) => -value) : meanRow;
 }
 
 function rowsOfExpert({ width, data, experts }: Rows, expert: number): Rows {

@@ -48,21 +48,29 @@ export async function findEdit(
   const writers = await clock.time('inspect', () => findWriters(session));
   const depth = await session.depth();
   checkLayers(settings, depth);
-  const editable = [...embeddingOf(writers, settings), ...writers.writers];
+  const embeddings = embeddingsOf(writers, settings);
+  const editable = [...embeddings, ...writers.writers];
   const ranges = affordableRanges(file, editable, rangesOf(depth, settings), settings.maxGrowth);
   const adaptable = editable.map((writer) => ({ name: writer.name, ...adapterWay(writer, null) }));
   checkKinds(settings.outputs, writers.architecture, adaptable);
   const notes = checkPrompts(sample.fit);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
-  const { pushes, activations, chosen } = await read(session, sample, writers, { ...settings, system }, clock);
+  const { pushes, activations, chosen } = await read(
+    session,
+    sample,
+    writers.writers,
+    embeddings,
+    { ...settings, system },
+    clock,
+  );
   const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, edits, clock);
   return { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen, search, direction, plan, notes };
 }
 
-/** The token embeddings where they are to be edited. */
-function embeddingOf({ architecture, embedding }: ModelWriters, { embeddings }: Settings): Writer[] {
+/** The token embeddings where they are to be edited; otherwise none. */
+function embeddingsOf({ architecture, embedding }: ModelWriters, { embeddings }: Settings): Writer[] {
   if (!embeddings) return [];
   if (embedding !== null) return [embedding];
   throw new RosiError(
@@ -97,12 +105,12 @@ function unableNote({ writer: { name, layer } }: Push): ModelWriters['leftOut'][
 async function read(
   session: ModelSession,
   { fit: prompts, validation, kept: keep }: SplitSample,
-  model: ModelWriters,
+  writers: readonly Writer[],
+  embeddings: readonly Writer[],
   settings: Settings,
   clock: StageClock,
 ): Promise<{ pushes: Push[]; activations: Streams; chosen: Omit<ChosenFactors, 'factors'> }> {
   const { seed, system } = settings;
-  const { writers } = model;
   const activations = await clock.time('capture', () =>
     captureActivations(session, prompts, writers, { seed, keep, system: system ?? undefined }),
   );
@@ -115,8 +123,7 @@ async function read(
     chooseFactors(session.path, activations, held, writers, settings),
   );
   const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
-  for (const embedding of embeddingOf(model, settings))
-    factors.push(await embeddingFactor(session.path, embedding, harmful, settings));
+  for (const embedding of embeddings) factors.push(await embeddingFactor(session.path, embedding, harmful, settings));
   const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
   const { nLayer, dModel, streams } = activations;
   return { pushes, activations: { nLayer, dModel, streams }, chosen };

@@ -98,10 +98,8 @@ function listWriters(file: Inspection, { writers, embedding, leftOut }: ModelWri
     const { layer, name, kind, nIn, nOut, nExperts } = writer;
     const { type = '', canUpdate = false } = tensorOf(file, writer) ?? {};
     const shape = [nIn, nOut, ...(nExperts > 1 ? [nExperts] : [])].join(' x ');
-    const verdict = canUpdate ? 'yes' : 'no';
-    if (writer === embedding)
-      return ['', oneLine(name), kind, type, shape, wayOf(writer), `${verdict}, with --embeddings`];
-    return [String(layer), oneLine(name), kind, type, shape, wayOf(writer), verdict];
+    const [block, on] = writer === embedding ? ['', ', with --embeddings'] : [String(layer), ''];
+    return [block, oneLine(name), kind, type, shape, wayOf(writer), `${canUpdate ? 'yes' : 'no'}${on}`];
   });
   const lines = table(
     [['block', 'writer', 'kind', 'type', 'shape', 'way to the stream', 'can be edited'], ...rows],

@@ -101,13 +101,16 @@ Napi::Value quantize(const Napi::CallbackInfo& info) {
   return bytes;
 }
 
+kernels::EncodedRows encoded_rows(const TensorArgs& tensor) {
+  return {tensor.bytes, kernels::row_bytes(tensor.type, tensor.n_in), find_decoder(tensor.type)};
+}
+
 /// _columnMean(type, bytes, nIn, nOut) -> Float32Array
 Napi::Value column_mean(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
   std::vector<float> mean(static_cast<std::size_t>(tensor.n_in));
-  kernels::column_mean({tensor.bytes, kernels::row_bytes(tensor.type, tensor.n_in), find_decoder(tensor.type)},
-                       tensor.n_in, mean);
+  kernels::column_mean(encoded_rows(tensor), tensor.n_in, mean);
   return to_js(info.Env(), mean);
 }
 
@@ -159,11 +162,8 @@ Napi::Value promote(const Napi::CallbackInfo& info) {
   if (const int threads = to_int(info[7], 1); threads == 0) {
     kernels::promote_to_floats_emulated(tensor.type, tensor.bytes, type, writable(target), left, right);
   } else {
-    const auto decode = [&](const std::byte* from, float* values, std::int64_t n) {
-      kernels::dequantize_row(tensor.type, from, values, n);
-    };
-    const kernels::EncodedRows source{tensor.bytes, kernels::row_bytes(tensor.type, tensor.n_in), decode};
-    kernels::promote(source, type, writable(target), tensor.n_in, tensor.n_out, {left, right}, threads, {});
+    kernels::promote(encoded_rows(tensor), type, writable(target), tensor.n_in, tensor.n_out, {left, right}, threads,
+                     {});
   }
   return target;
 }
