@@ -38,11 +38,27 @@ const far = (a, b) => length(a.map((value, i) => value - b[i]));
 const sequence = (seed, n) =>
   Int32Array.from({ length: n }, (_, i) => (seed * 31 + i * 37 + ((i * seed) % 7) * 11 + 5) % 97);
 
+/** Next-token logits of the file with the plan applied. */
+async function logitsOfFile(path, plan, prompts) {
+  const { applyUpdate, ModelSession } = library('index');
+  const folder = mkdtempSync(join(tmpdir(), 'rosi-architectures-'));
+  try {
+    const output = join(folder, 'edited.gguf');
+    await applyUpdate(path, plan, { output });
+    const edited = await ModelSession.open(output, { threads: 1 });
+    try {
+      return await edited.nextTokenLogits(prompts);
+    } finally {
+      edited.close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 /** The library's own way from prompts to a file: the logits of the edited file against those of the run-time edit. */
 async function edit(path) {
-  const { applyUpdate, chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf } =
-    library('index');
-  const folder = mkdtempSync(join(tmpdir(), 'rosi-architectures-'));
+  const { chooseDirection, findWriters, ModelSession, planUpdate, pushesOf, rightFactorsOf } = library('index');
   const session = await ModelSession.open(path, { threads: 1 });
   try {
     const { writers } = await findWriters(session);
@@ -61,24 +77,18 @@ async function edit(path) {
       if (adapter === undefined) way = 'copy';
       return edited.nextTokenLogits(prompts.harmful, adapter);
     });
-    const output = join(folder, 'edited.gguf');
-    await applyUpdate(path, plan, { output });
-    const edited = await ModelSession.open(output, { threads: 1 });
-    const inFile = await edited.nextTokenLogits(prompts.harmful);
-    edited.close();
+    const inFile = await logitsOfFile(path, plan, prompts.harmful);
     return { way, moved: far(after, before) / length(before), difference: far(inFile, after) / far(after, before) };
   } catch (error) {
     return { refused: `${error.code ?? 'bug'}: ${error.message.replaceAll(root, '')}` };
   } finally {
     session.close();
-    rmSync(folder, { recursive: true });
   }
 }
 
 /** The same of an edit of the token embeddings alone, with random factors: the difference, or why there is none. */
 async function editEmbeddings(path) {
-  const { applyUpdate, findWriters, ModelSession } = library('index');
-  const folder = mkdtempSync(join(tmpdir(), 'rosi-architectures-'));
+  const { findWriters, ModelSession } = library('index');
   const session = await ModelSession.open(path, { threads: 1 });
   try {
     const { embedding } = await findWriters(session);
@@ -93,17 +103,12 @@ async function editEmbeddings(path) {
     const adapter = session.loadAdapter([{ name, left, right }]);
     const after = await session.nextTokenLogits(prompts, { adapter, scale: 1 });
     session.closeAdapter(adapter);
-    const output = join(folder, 'edited.gguf');
-    await applyUpdate(path, { edit: {}, tensors: [{ name, left, right }] }, { output });
-    const edited = await ModelSession.open(output, { threads: 1 });
-    const inFile = await edited.nextTokenLogits(prompts);
-    edited.close();
+    const inFile = await logitsOfFile(path, { edit: {}, tensors: [{ name, left, right }] }, prompts);
     return { difference: far(inFile, after) / far(inFile, before) };
   } catch (error) {
     return { why: `the token embeddings: ${error.code ?? 'bug'}` };
   } finally {
     session.close();
-    rmSync(folder, { recursive: true });
   }
 }
 

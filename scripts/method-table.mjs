@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from './lay-out-engine.mjs';
-import { apart, clustersOf, meanOf, rowsOf } from './method-table/clusters.mjs';
+import { apart, clustersOf, rowsOf } from './method-table/clusters.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
 const { builtInPrompts, captureTokens, chooseDirection, Evaluator, findWriters, ModelSession } = load('index');
@@ -16,6 +16,7 @@ const { withEdit } = load('trial-edit');
 const { safetyPrompt } = load('baseline');
 const { auroc } = load('statistics');
 const { embeddingFactor } = load('factors');
+const { meanOf } = load('capture');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -159,11 +160,8 @@ async function clustersPushes(session, activations, kept, writers, { layer, dire
     const factors = await rightFactorsOf(session.path, { ...kept, streams, inputs }, writers, options);
     parts.push({ members, activations: { ...kept, streams }, inputs, factors });
   }
-  writers.forEach(({ name, nIn }, i) => {
-    const means = parts.map(({ members, inputs }) => {
-      const { data } = inputs.get(name).harmful;
-      return meanOf(members.map((_, row) => data.subarray(row * nIn, (row + 1) * nIn)));
-    });
+  writers.forEach(({ name }, i) => {
+    const means = parts.map(({ inputs }) => meanOf(inputs.get(name).harmful));
     const rights = apart(
       parts.map(({ factors }) => factors[i].right),
       means,
@@ -204,15 +202,18 @@ async function table(model, layer) {
     const { factor: rightFactor, rho, schedule, range } = variant;
     const some = writers.filter(({ kind }) => variant.writers?.(kind) ?? true);
     const kept = keptOf(variant, activations, answers);
-    const factors = await rightFactorsOf(model, kept, some, { rightFactor, rho, threads });
-    if (variant.embeddings) factors.push(await embeddingFactor(model, embedding, encode(fit).harmful, { rightFactor }));
+    const { harmful } = encode(fit);
+    const options = { rightFactor, rho, threads };
+    const onePush = async () => {
+      const factors = await rightFactorsOf(model, kept, some, options);
+      if (variant.embeddings) factors.push(await embeddingFactor(model, embedding, harmful, options));
+      return { activations, pushes: await pushesOf(session, activations, factors, harmful) };
+    };
+    const { directions } = variant;
     const parts =
-      variant.directions === undefined
-        ? [{ activations, pushes: await pushesOf(session, activations, factors, encode(fit).harmful) }]
-        : await clustersPushes(session, activations, kept, some, {
-            ...{ layer, directions: variant.directions, harmful: encode(fit).harmful },
-            ...{ rightFactor, rho, threads },
-          });
+      directions === undefined
+        ? [await onePush()]
+        : await clustersPushes(session, activations, kept, some, { layer, directions, harmful, ...options });
     const pushes = parts.flatMap((part) => part.pushes);
     const layers = range.map((share) => Math.round(share * (activations.nLayer - 1)));
     const planAt = (strength) => {

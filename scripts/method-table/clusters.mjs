@@ -50,7 +50,7 @@ export function apart(rights, means) {
   );
 }
 
-export function meanOf(rows) {
+function meanOf(rows) {
   const sum = new Float64Array(rows[0].length);
   for (const one of rows) one.forEach((value, j) => (sum[j] += value));
   return sum.map((value) => value / rows.length);
