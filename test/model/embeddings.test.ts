@@ -13,7 +13,7 @@ import {
 } from '../../lib';
 import { embeddingFactor } from '../../lib/factors';
 import { withEdit } from '../../lib/trial-edit';
-import { kernels } from '../helpers/kernels';
+import { distance, logitsOf } from '../helpers/logits';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 import { floats, readGguf } from '../helpers/tiny-gguf';
@@ -30,19 +30,8 @@ const words = (n: number, seed: number) =>
     [...(seed * 1009 + 37 * i).toString(9)].map((digit) => 'abcdefghi'[+digit]).join(' '),
   );
 const prompts = { harmful: words(32, 1), harmless: words(32, 4).map((text) => `${text} z`) };
-const far = (a: Float32Array, b: Float32Array) => Math.hypot(...a.map((value, i) => value - b[i]!));
-
-async function logitsOf(model: string, adapter?: string): Promise<Float32Array> {
-  const session = await ModelSession.open(model, { threads: 1 });
-  try {
-    const tokens = prompts.harmful.slice(0, 8).map((prompt) => session.encode(prompt));
-    const handle = (session as unknown as { handle: Parameters<typeof kernels._loadAdapterFile>[0] }).handle;
-    const loaded = adapter === undefined ? undefined : kernels._loadAdapterFile(handle, adapter);
-    return await session.nextTokenLogits(tokens, loaded && { adapter: loaded, scale: 1 });
-  } finally {
-    session.close();
-  }
-}
+const tested = prompts.harmful.slice(0, 8);
+const logits = (model: string, adapter?: string) => logitsOf(model, tested, adapter);
 
 /** Rows of the table in a file. */
 function rowsOf(path: string): Float32Array[] {
@@ -86,17 +75,17 @@ describe.each([
       -1,
     )!;
     expect(realised.gain).toBeCloseTo(1, 4);
-    const [before, after] = [await logitsOf(model), await logitsOf(at('edited.gguf'))];
+    const [before, after] = [await logits(model), await logits(at('edited.gguf'))];
     const withoutTable = { ...saved.plan, tensors: saved.plan.tensors.filter((tensor) => tensor.name !== name) };
     const session = await ModelSession.open(model, { threads: 1 });
-    const tokens = prompts.harmful.slice(0, 8).map((prompt) => session.encode(prompt));
+    const tokens = tested.map((prompt) => session.encode(prompt));
     const run = (plan: SavedPlan['plan']) =>
       withEdit(session, plan, {}, async (edited, adapter) => {
         expect(adapter !== undefined).toBe(head || plan === withoutTable); // otherwise an edited copy
         return edited.nextTokenLogits(tokens, adapter);
       });
-    expect(far(await run(saved.plan), after)).toBeLessThan(1e-3 * far(after, before));
-    expect(far(await run(withoutTable), after)).toBeGreaterThan(0.05 * far(after, before));
+    expect(distance(await run(saved.plan), after)).toBeLessThan(1e-3 * distance(after, before));
+    expect(distance(await run(withoutTable), after)).toBeGreaterThan(0.05 * distance(after, before));
     session.close();
     expect((await verifyUpdate(model, at('edited.gguf'), { plan: saved.plan })).ok).toBe(true);
   });
@@ -112,8 +101,8 @@ describe.each([
     }
     await lora;
     await applyPlan(saved, model, { output: at('edited.gguf'), overwrite: true });
-    const [before, after] = [await logitsOf(model), await logitsOf(at('edited.gguf'))];
-    expect(far(await logitsOf(model, at('lora.gguf')), after)).toBeLessThan(1e-4 * far(after, before));
+    const [before, after] = [await logits(model), await logits(at('edited.gguf'))];
+    expect(distance(await logits(model, at('lora.gguf')), after)).toBeLessThan(1e-4 * distance(after, before));
   });
 
   test('an adapter that would end the process is refused', async () => {
@@ -156,7 +145,7 @@ test('under the profile schedule they have the share of the mean writer', async 
   });
   session.close();
   expect(
-    far(
+    distance(
       table.left,
       right.map((value) => value * edit.strength),
     ),

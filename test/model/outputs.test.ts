@@ -1,17 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import {
-  applyPlan,
-  harden,
-  makePlan,
-  ModelSession,
-  readPlan,
-  verifyUpdate,
-  writeOutputs,
-  type SavedPlan,
-} from '../../lib';
+import { applyPlan, harden, makePlan, readPlan, verifyUpdate, writeOutputs, type SavedPlan } from '../../lib';
 import { kernels } from '../helpers/kernels';
+import { logitsOf } from '../helpers/logits';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 
@@ -26,18 +18,8 @@ beforeAll(async () => {
   await writeOutputs({ plan: at('plan.json'), lora: at('lora.gguf') }, saved);
 });
 
-async function logitsOf(model: string, adapter?: string): Promise<Float32Array> {
-  const session = await ModelSession.open(model, { threads: 1 });
-  try {
-    const { harmful, harmless } = prompts.test;
-    const tokens = [...harmful.slice(0, 8), ...harmless.slice(0, 8)].map((prompt) => session.encode(prompt));
-    const handle = (session as unknown as { handle: Parameters<typeof kernels._loadAdapterFile>[0] }).handle;
-    const loaded = adapter === undefined ? undefined : kernels._loadAdapterFile(handle, adapter);
-    return await session.nextTokenLogits(tokens, loaded && { adapter: loaded, scale: 1 });
-  } finally {
-    session.close();
-  }
-}
+const tested = [...prompts.test.harmful.slice(0, 8), ...prompts.test.harmless.slice(0, 8)];
+const logits = (model: string, adapter?: string) => logitsOf(model, tested, adapter);
 
 function furthest(a: Float32Array, b: Float32Array): number {
   expect(a).toHaveLength(b.length);
@@ -46,11 +28,11 @@ function furthest(a: Float32Array, b: Float32Array): number {
 
 test('the LoRA file in the engine is the edited F32 file, on every logit', async () => {
   await applyPlan(saved, at('f32.gguf'), { output: at('edited.gguf') });
-  const [before, after] = [await logitsOf(at('f32.gguf')), await logitsOf(at('edited.gguf'))];
+  const [before, after] = [await logits(at('f32.gguf')), await logits(at('edited.gguf'))];
   const effect = furthest(after, before);
   expect(effect).toBeGreaterThan(1);
   // The adapter adds left * (right . x) where the file multiplies by the sum: float32 in another order.
-  expect(furthest(await logitsOf(at('f32.gguf'), at('lora.gguf')), after)).toBeLessThan(1e-4 * effect);
+  expect(furthest(await logits(at('f32.gguf'), at('lora.gguf')), after)).toBeLessThan(1e-4 * effect);
 });
 
 test('a saved plan makes the file that harden makes, byte for byte', async () => {
@@ -102,9 +84,9 @@ test('a plan of one quantisation moves another in the same way', async () => {
   const applied = await applyPlan(saved, tinyChat, { output: at('q8.gguf') });
   expect(applied.sourceMatches).toBe(false);
   for (const { realised } of applied.tensors) expect(Math.abs(realised.gain - 1)).toBeLessThan(0.01);
-  const full = await logitsOf(at('edited.gguf'));
-  const moved = await logitsOf(at('q8.gguf'));
-  expect(furthest(moved, full)).toBeLessThan(0.25 * furthest(moved, await logitsOf(tinyChat)));
+  const full = await logits(at('edited.gguf'));
+  const moved = await logits(at('q8.gguf'));
+  expect(furthest(moved, full)).toBeLessThan(0.25 * furthest(moved, await logits(tinyChat)));
 });
 
 test('what can be refused is, before anything is written', async () => {
