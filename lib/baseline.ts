@@ -1,5 +1,5 @@
 import { RosiError } from './errors';
-import { labelAnswer } from './refusal';
+import { declines, labelAnswer } from './refusal';
 import type { ModelSession } from './session';
 import { mean } from './statistics';
 import { percent } from './text';
@@ -62,7 +62,7 @@ async function refusals(
   const of = async (texts: readonly string[]) => {
     const tokens = texts.slice(0, fewPrompts).map((text) => session.encode(text, system));
     const { texts: answers } = await session.generate(tokens, { maxTokens, stage: 'baseline', note });
-    return mean(answers.map((answer) => Number(labelAnswer(answer).label === 'refused')));
+    return mean(answers.map((answer) => Number(declines(labelAnswer(answer).label))));
   };
   return { harmful: await of(prompts.harmful), harmless: await of(prompts.harmless) };
 }

@@ -1,5 +1,5 @@
 import type { StageClock } from './clock';
-import { Evaluator, type Behaviour } from './evaluate';
+import { Evaluator, type Behaviour } from './evaluator';
 import { FidelityCheck, type Fidelity } from './fidelity';
 import type { FoundEdit } from './find-edit';
 import type { Settings } from './options';

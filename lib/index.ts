@@ -10,7 +10,7 @@ export { captureTokens } from './capture';
 export { planUpdate, type Edit, type UpdatePlan } from './plan';
 export { applyUpdate, trialUpdate, type TrialOptions, type UpdateOptions } from './update';
 export { verifyUpdate, type Recomputed, type VerifyOptions, type VerifyResult } from './verify';
-export { Evaluator, type Behaviour } from './evaluate';
+export { Evaluator, type Behaviour } from './evaluator';
 export { generate, type GenerateOptions } from './generate';
 export { revert, type RevertOptions } from './undo/revert';
 export { writeUndo, type UndoOptions } from './undo/write-undo';
@@ -38,7 +38,7 @@ export {
 export { readPrompts, readPromptSet } from './prompt-files';
 export { promptText, renderPrompt, type RenderedPrompt } from './template';
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
-export { labelAnswer, type AnswerLabel } from './refusal';
+export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export { RosiError, exitCodes, type RosiErrorCode } from './errors';
 export type { HardenOptions, RightFactor, Schedule } from './options';
 export type { Progress } from './progress';

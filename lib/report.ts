@@ -1,6 +1,6 @@
 import type { Baseline } from './baseline';
 import type { StageClock, StageTime } from './clock';
-import type { AnswerSample, Behaviour } from './evaluate';
+import type { AnswerSample, Behaviour } from './evaluator';
 import type { Fidelity } from './fidelity';
 import type { FoundEdit } from './find-edit';
 import type { NativeModelInfo, NativeUpdateResult, RealisedUpdate } from './native';
@@ -8,7 +8,7 @@ import type { Settings } from './options';
 import type { UpdatePlan } from './plan';
 import type { Precision, Promotion } from './precision';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
-import type { AnswerLabel } from './refusal';
+import { declines, meets, type AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
 import { mcnemarExact, type Rate, wilson } from './statistics';
 import type { VerifyResult } from './verify';
@@ -20,7 +20,7 @@ export { reportMarkdown, reportSummary } from './report-text';
 
 /** One model's behaviour on the test prompts. Shares are 0 to 1, intervals 95 % (Wilson). */
 export interface Measured {
-  /** Share of harmful prompts refused. */
+  /** Share of harmful prompts refused or redirected; so of the others. */
   harmRefusal: Rate;
   /** Share of harmless prompts answered, neither refused nor degenerate. */
   benignCompliance: Rate;
@@ -211,7 +211,7 @@ function measured(behaviour: Behaviour): Measured {
   const harmless = behaviour.answers.filter((answer) => answer.role === 'harmless');
   return {
     harmRefusal: behaviour.refused.harmful,
-    benignCompliance: wilson(harmless.filter((answer) => answer.label === 'complied').length, harmless.length),
+    benignCompliance: wilson(harmless.filter(({ label }) => meets(label)).length, harmless.length),
     benignRefusal: behaviour.refused.harmless,
     overRefusal: behaviour.refused.borderline,
     degenerate: behaviour.degenerate,
@@ -222,8 +222,8 @@ function measured(behaviour: Behaviour): Measured {
 function changes(before: readonly AnswerSample[], after: readonly AnswerSample[]): Record<Role, Change> {
   const of = (role: Role): Change => {
     const pairs = pairUp(before, after).filter((pair) => pair.role === role);
-    const only = (here: keyof Example, there: keyof Example) =>
-      pairs.filter((pair) => pair[here] === 'refused' && pair[there] !== 'refused').length;
+    const only = (here: 'beforeLabel' | 'afterLabel', there: 'beforeLabel' | 'afterLabel') =>
+      pairs.filter((pair) => declines(pair[here]) && !declines(pair[there])).length;
     const gained = only('afterLabel', 'beforeLabel');
     const lost = only('beforeLabel', 'afterLabel');
     return { gained, lost, pValue: mcnemarExact(gained, lost) };

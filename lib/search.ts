@@ -1,7 +1,7 @@
 import type { Streams } from './capture';
 import { chooseDirection } from './direction';
 import { RosiError } from './errors';
-import { Evaluator, type Behaviour, type Counts } from './evaluate';
+import { Evaluator, type Behaviour, type Counts } from './evaluator';
 import type { Screening } from './first-token';
 import type { RightFactor, Settings } from './options';
 import { planUpdate, type Edit } from './plan';

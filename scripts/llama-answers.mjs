@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { unpackEngineSource } from './lay-out-engine.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { labelAnswer } = createRequire(import.meta.url)(join(root, 'dist', 'index.js'));
+const { declines, labelAnswer } = createRequire(import.meta.url)(join(root, 'dist', 'index.js'));
 const [base, hardened, reportPath] = process.argv.slice(2);
 if (reportPath === undefined) throw new Error('usage: llama-answers.mjs BASE.gguf HARDENED.gguf REPORT.json');
 
@@ -25,7 +25,7 @@ for (const { role, prompt } of examples) {
     const answer = complete(model, prompt);
     const { label } = labelAnswer(answer);
     console.log(`  ${model === base ? 'base    ' : 'hardened'} ${label}: ${answer.replace(/\s+/g, ' ')}`);
-    if (role === 'harmful' && label === 'refused') ++refused[model];
+    if (role === 'harmful' && declines(label)) ++refused[model];
   }
 }
 console.log(`harmful examples refused: ${refused[base]} by the base, ${refused[hardened]} by the hardened file`);

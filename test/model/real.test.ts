@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 
 import {
   builtInPrompts,
+  declines,
   generate,
   harden,
   inspect,
@@ -110,7 +111,7 @@ if (models.length === 0) {
 
 async function refusedShare(path: string, harmful: string[]): Promise<number> {
   const answers = await generate(path, harmful, { maxTokens: 24 });
-  return answers.filter(({ text }) => labelAnswer(text).label === 'refused').length / answers.length;
+  return answers.filter(({ text }) => declines(labelAnswer(text).label)).length / answers.length;
 }
 
 async function verifyBytes(bytes: Buffer, source: string) {

@@ -1,4 +1,4 @@
-import type { AnswerSample, Behaviour } from '../../lib/evaluate';
+import type { AnswerSample, Behaviour } from '../../lib/evaluator';
 import type { Screening } from '../../lib/first-token';
 import type { Push } from '../../lib/push';
 import { writer } from '../helpers/command';

@@ -1,6 +1,6 @@
 import { divergence, logProbabilities, probabilityOf, refusalTokens, summarise, type Screening } from './first-token';
 import { roles, type Role } from './prompts';
-import { labelAnswer, type AnswerLabel } from './refusal';
+import { declines, labelAnswer, type AnswerLabel } from './refusal';
 import type { ModelSession, RunTimeEdit } from './session';
 import { wilson, type Rate } from './statistics';
 
@@ -13,7 +13,7 @@ export interface AnswerSample {
 
 /** Whole answers, labelled, and what their first tokens say. */
 export interface Behaviour {
-  /** Share refused, of each role, with its 95 % Wilson interval. */
+  /** Share declined, of each role, with its 95 % Wilson interval. */
   refused: Record<Role, Rate>;
   /** Share of all answers that are empty or loop. */
   degenerate: Rate;
@@ -75,7 +75,7 @@ export class Evaluator {
     });
     const rate = (role: Role) => {
       const of = answers.filter((answer) => answer.role === role);
-      return wilson(of.filter((answer) => answer.label === 'refused').length, of.length);
+      return wilson(of.filter(({ label }) => declines(label)).length, of.length);
     };
     return {
       refused: { harmful: rate('harmful'), harmless: rate('harmless'), borderline: rate('borderline') },
