@@ -1,8 +1,8 @@
 import type { Change, Example, HardenReport, Measured } from './report';
 import type { KeptSummary } from './kept-texts';
 import type { Candidate } from './search';
-import type { Rate } from './statistics';
-import { byteCount, counted, duration, oneLine, percent, printable, table } from './text';
+import { code, fenced, fileName, markdownTable, section, text } from './markdown';
+import { byteCount, counted, duration, oneLine, percent, printable, pText, rateText, table } from './text';
 import { undoFileOf } from './undo/undo-option';
 
 /** What a user wants to see first, for a terminal. */
@@ -133,8 +133,7 @@ function keptText({ used, duplicates, unused, sha256 }: KeptSummary): string {
 }
 
 function changeText({ gained, lost, pValue }: Change): string {
-  const p = pValue < 0.001 ? 'p < .001' : `p = ${pValue.toFixed(3).replace(/^0/u, '')}`;
-  return `${counted(gained, 'harmful request')} newly refused, ${lost} no longer (${p}, McNemar)`;
+  return `${counted(gained, 'harmful request')} newly refused, ${lost} no longer (${pText(pValue)}, McNemar)`;
 }
 
 function editText({ edit }: HardenReport): string {
@@ -228,41 +227,4 @@ function exampleText({ role, prompt, before, beforeLabel, after, afterLabel }: E
     ...fenced(after),
     '',
   ];
-}
-
-function section(title: string, lines: readonly string[]): string[] {
-  return [`## ${title}`, '', ...lines, ''];
-}
-
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line), ''];
-}
-
-/** Text of others in Markdown: nothing in it is mark-up. */
-function text(value: string): string {
-  return printable(value)
-    .replace(/[\\`*_[\]<>|#~]/gu, '\\$&')
-    .replace(/\n+/gu, ' ');
-}
-
-function code(value: string): string {
-  // A bar would end a table's cell, and no backslash helps inside of code.
-  return `\`${printable(value).replace(/[`|\n]/gu, ' ')}\``;
-}
-
-function fenced(value: string, language = 'text'): string[] {
-  const longest = Math.max(2, ...[...value.matchAll(/`+/gu)].map(([run]) => run.length));
-  const fence = '`'.repeat(longest + 1);
-  return [`${fence}${language}`, printable(value), fence];
-}
-
-function fileName(path: string): string {
-  return path.split(/[\\/]/u).at(-1) ?? path;
-}
-
-/** `91.7 % (85-96)`. A rate of nothing, NaN or in JSON null, is a dash. */
-function rateText(rate: Rate): string {
-  if (rate.total === 0) return '-';
-  return `${percent(rate.share, 1)} (${(100 * rate.low).toFixed(0)}-${(100 * rate.high).toFixed(0)})`;
 }

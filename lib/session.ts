@@ -14,7 +14,7 @@ import {
   type Tick,
 } from './native';
 import { runStage, type CallOptions } from './stage';
-import { renderPrompt, type RenderedPrompt } from './template';
+import { renderPrompt, type Conversation, type RenderedPrompt } from './template';
 import { oneLine } from './text';
 import { fastestThreads } from './threads';
 
@@ -28,6 +28,8 @@ export interface RunTimeEdit {
 export interface Answers {
   /** One a prompt. */
   texts: string[];
+  /** Tokens of each, without the one that ended it. */
+  counts: number[];
   /** [prompts, nVocab]; null unless asked for. */
   firstLogits: Float32Array | null;
 }
@@ -78,16 +80,26 @@ export class ModelSession {
 
   /** Tokens of a prompt in the model's own chat template, up to where the assistant's turn begins. */
   encode(user: string, system?: string, assistantPrefix?: string): Int32Array {
-    const { segments, addBos } = this.render(user, system, assistantPrefix);
-    return this.tokenize(segments, addBos && this.info.addsBos, user);
+    return this.encodeConversation({ user, system, assistantPrefix });
+  }
+
+  /** The same of a conversation. */
+  encodeConversation(conversation: Conversation): Int32Array {
+    const { segments, addBos } = this.renderConversation(conversation);
+    return this.tokenize(segments, addBos && this.info.addsBos, conversation.user);
   }
 
   /** A prompt in the model's own chat template, not yet tokenised. @throws RosiError `TEMPLATE_FAILED` */
   render(user: string, system?: string, assistantPrefix?: string): RenderedPrompt {
+    return this.renderConversation({ user, system, assistantPrefix });
+  }
+
+  /** The same of a conversation. @throws RosiError `TEMPLATE_FAILED` */
+  renderConversation(conversation: Conversation): RenderedPrompt {
     const { bosText: bosToken, eosText: eosToken, chatTemplate, controlTokens } = this.info;
     const { thinking = false } = this.options;
     const tokens = { bosToken, eosToken, controlTokens };
-    return renderPrompt(chatTemplate, { user, system, assistantPrefix }, tokens, thinking);
+    return renderPrompt(chatTemplate, conversation, tokens, thinking);
   }
 
   /** Tokens of a text as it is; control tokens spelled out in it stay text. */
@@ -205,7 +217,8 @@ export class ModelSession {
       native.generate(this.handle, request, tick),
     );
     const texts = answers.map((tokens) => this.decode(tokens));
-    return { texts: exact ? texts : texts.map((text) => text.trim()), firstLogits: logits };
+    const counts = answers.map(({ length }) => length);
+    return { texts: exact ? texts : texts.map((text) => text.trim()), counts, firstLogits: logits };
   }
 
   private async streamNodes(nLayer: number): Promise<string[]> {

@@ -31,6 +31,17 @@ export function wilson(count: number, total: number): Rate {
   };
 }
 
+/** Fewest trials at which the Wilson interval of a share is at most `width` wide, to two digits. */
+export function trialsFor(share: number, width: number): number {
+  let n = 1;
+  // The width falls as 1 / sqrt(n): from below in steps of a twentieth.
+  for (; ; n = Math.ceil(n * 1.05)) {
+    const { low, high } = wilson(Math.round(share * n), n);
+    if (high - low <= width) break;
+  }
+  return Number(n.toPrecision(2));
+}
+
 /** Arithmetic mean; NaN of nothing. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;

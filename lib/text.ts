@@ -1,4 +1,5 @@
 // Small things about text that people read: the command, the report and error messages use them.
+import type { Rate } from './statistics';
 
 /**
  * Text of unknown origin, safe to print: control characters, which on a terminal could move the cursor, change the
@@ -39,6 +40,17 @@ export function counted(n: number, noun: string): string {
 /** `12.3 %` of a share. */
 export function percent(share: number, digits = 0): string {
   return `${(100 * share).toFixed(digits)} %`;
+}
+
+/** `91.7 % (85-96)`. A rate of nothing, NaN or in JSON null, is a dash. */
+export function rateText(rate: Rate): string {
+  if (rate.total === 0) return '-';
+  return `${percent(rate.share, 1)} (${(100 * rate.low).toFixed(0)}-${(100 * rate.high).toFixed(0)})`;
+}
+
+/** `p = .031`, `p < .001`. */
+export function pText(pValue: number): string {
+  return pValue < 0.001 ? 'p < .001' : `p = ${pValue.toFixed(3).replace(/^0/u, '')}`;
 }
 
 /** `2 %` or `1.9 %`: at most one digit, and none that says nothing. */

@@ -2,6 +2,9 @@ import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { ApplyOptions, AppliedPlan } from '../apply-plan';
+import type { EvaluateOptions, ModelToEvaluate } from '../evaluation/evaluate';
+import type { Evaluation } from '../evaluation/evaluation';
+import type { Suite } from '../evaluation/suite';
 import type { PlanOptions } from '../make-plan';
 import type { HardenOptions } from '../options';
 import type { SavedPlan } from '../outputs/saved-plan';
@@ -22,6 +25,11 @@ export interface Library {
   readPlan(path: string): Promise<SavedPlan>;
   applyPlan(saved: SavedPlan, model: string, options: ApplyOptions): Promise<AppliedPlan>;
   writeOutputs(paths: OutputPaths, saved: SavedPlan, options: WriteOutputsOptions): Promise<string[]>;
+  evaluate(
+    models: readonly (string | ModelToEvaluate)[],
+    suites: readonly Suite[],
+    options: EvaluateOptions,
+  ): Promise<Evaluation>;
   inspect(path: string): Promise<Inspection>;
   findWritersInFile(path: string): Promise<ModelWriters>;
   verifyUpdate(source: string | undefined, output: string, options: VerifyOptions): Promise<VerifyResult>;

@@ -2,14 +2,14 @@ import type { Command } from 'commander';
 
 import { copyFiles } from '../model-files';
 import { defaultOutput, type HardenOptions, resolveOptions } from '../options';
-import { reportSummary } from '../report';
+import { reportMarkdown, reportSummary } from '../report';
 import { undoOf } from '../undo/revert';
 import { collect, number, share } from './arguments';
 import { exitStatus } from './context';
 import { addEditOptions, type PromptFlags, readGiven, readKeep, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
-import { checkReports, writeReport } from './report-files';
+import { checkReports, isMarkdown, writeReport } from './report-files';
 
 interface Flags extends Omit<HardenOptions, keyof PromptFlags | 'undo' | 'outputs'>, PromptFlags, OutputFlags {
   undo?: string | true;
@@ -76,7 +76,9 @@ async function harden(model: string, flags: Flags, invocation: Invocation): Prom
     invocation.library.harden(model, prompts, { ...options, keep, output, undo, outputs, signal, onProgress }),
   );
   // Before anything is printed: when nobody reads that, the command ends there.
-  for (const path of reports) await writeReport(path, report, options.overwrite ?? false);
+  for (const path of reports) {
+    await writeReport(path, isMarkdown(path) ? reportMarkdown(report) : report, options.overwrite ?? false);
+  }
   invocation.print(json ? report : reportSummary(report));
   return report.verified.ok ? exitStatus.done : exitStatus.notVerified;
 }

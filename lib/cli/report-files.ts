@@ -1,11 +1,15 @@
-// The files that `harden --report` writes.
+// The files that `--report` writes.
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 
 import { RosiError } from '../errors';
 import { writeWhole } from '../outputs/whole-file';
-import { type HardenReport, reportMarkdown } from '../report';
 import { usage } from './arguments';
+
+/** Whether a report is wanted as Markdown. */
+export function isMarkdown(path: string): boolean {
+  return extname(path).toLowerCase() === '.md';
+}
 
 /** A run takes minutes: what would fail at its end is refused at its beginning. */
 export function checkReports(paths: readonly string[], others: readonly string[], overwrite: boolean): void {
@@ -48,8 +52,8 @@ function isWritable(path: string): boolean {
   }
 }
 
-export async function writeReport(path: string, report: HardenReport, overwrite: boolean): Promise<void> {
-  const markdown = extname(path).toLowerCase() === '.md';
-  const text = markdown ? reportMarkdown(report) : `${JSON.stringify(report, null, 2)}\n`;
+/** @param report - Text as it is, anything else as JSON. */
+export async function writeReport(path: string, report: unknown, overwrite: boolean): Promise<void> {
+  const text = typeof report === 'string' ? report : `${JSON.stringify(report, null, 2)}\n`;
   await writeWhole(path, [text], { overwrite });
 }

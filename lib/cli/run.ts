@@ -4,6 +4,7 @@ import { exitCodes, RosiError, toRosiError } from '../errors';
 import { printable } from '../text';
 import { exitStatus, type Library, type Streams } from './context';
 import { addApply } from './apply';
+import { addEvaluate } from './evaluate';
 import { addGenerate } from './generate';
 import { addHarden } from './harden';
 import { addInspect } from './inspect';
@@ -50,7 +51,7 @@ function makeProgram(invocation: Invocation): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('Run with --help to see what is expected.')
     .addHelpText('after', epilogue);
-  for (const add of [addHarden, addPlan, addApply, addInspect, addVerify, addRevert, addGenerate])
+  for (const add of [addHarden, addPlan, addApply, addInspect, addVerify, addRevert, addEvaluate, addGenerate])
     add(program, invocation);
   for (const command of program.commands) command.addHelpText('after', '\nExit status and more: rosi --help');
   return program;

@@ -5,6 +5,7 @@ import { PassThrough, Readable } from 'node:stream';
 import type { Library } from '../../lib/cli/context';
 import { run } from '../../lib/cli/run';
 import type { ModelWriters, Writer } from '../../lib/writers';
+import { sampleEvaluation } from './evaluation';
 import { samplePlan } from './plan';
 import { sampleReport } from './report';
 
@@ -117,6 +118,7 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
       calls.push({ name: 'writeOutputs', args });
       return Promise.resolve(Object.values(args[0]).filter((path) => path !== undefined));
     },
+    evaluate: noting('evaluate', sampleEvaluation()),
     inspect: noting('inspect', inspection),
     findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),

@@ -88,3 +88,16 @@ describe('two updates of one output at once', () => {
     expect(await both('overwrite')).toEqual(['FULFILLED', 'FULFILLED']);
   });
 });
+
+test('an evaluation that is killed goes on where it was, to the result of an undisturbed one', async () => {
+  const evaluation = (cache: string) => new Child(['evaluate.mjs', cache]);
+  const cache = join(folder, 'cache');
+  const child = evaluation(cache);
+  await child.said('answers', (note: string) => note.endsWith('answers 49 to 96 of 120'));
+  child.signal('SIGKILL');
+  expect(await child.ended).toMatchObject({ signal: 'SIGKILL' });
+  const again = evaluation(cache);
+  expect(await again.said('answers')).toMatch(/answers 1 to 48 of 72$/);
+  const result = await again.said('result');
+  expect(result).toBe(await evaluation(join(folder, 'other')).said('result'));
+});

@@ -247,7 +247,10 @@ describe('help', () => {
     });
   });
   test('fits 100 columns', async () => {
-    for (const argv of [['--help'], ...['harden', 'plan', 'apply', 'generate'].map((name) => [name, '--help'])]) {
+    for (const argv of [
+      ['--help'],
+      ...['harden', 'plan', 'apply', 'evaluate', 'generate'].map((name) => [name, '--help']),
+    ]) {
       for (const line of (await finished(argv)).out.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     }
   });

@@ -1,4 +1,4 @@
-import { auroc, mcnemarExact, mean, quantile, wilson } from '../../lib/statistics';
+import { auroc, mcnemarExact, mean, quantile, trialsFor, wilson } from '../../lib/statistics';
 
 describe('wilson', () => {
   // Newcombe (1998), table I, method 3: 95 % intervals of 81/263, 15/148, 0/20 and 1/29.
@@ -22,6 +22,19 @@ describe('wilson', () => {
     expect(wilson(0, 40).low).toBe(0);
     expect(wilson(40, 40).high).toBe(1);
     expect(wilson(0, 0)).toEqual({ count: 0, total: 0, share: NaN, low: NaN, high: NaN });
+  });
+});
+
+describe('trialsFor', () => {
+  test.each([
+    [0.5, 0.1],
+    [0.9, 0.1],
+    [0.02, 0.05],
+  ])('of a share of %d has an interval of %d', (share, width) => {
+    const widthAt = (n: number) => wilson(Math.round(share * n), n).high - wilson(Math.round(share * n), n).low;
+    const n = trialsFor(share, width);
+    expect(widthAt(n)).toBeLessThan(1.05 * width);
+    expect(widthAt(Math.floor(0.85 * n))).toBeGreaterThan(width);
   });
 });
 

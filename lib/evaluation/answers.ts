@@ -1,0 +1,150 @@
+import type { SavedPlan } from '../outputs/saved-plan';
+import { ModelSession, type RunTimeEdit } from '../session';
+import { throwIfAborted } from '../errors';
+import { promptText } from '../template';
+import type { CallOptions } from '../stage';
+import { withEdit } from '../trial-edit';
+import { version } from '../version';
+import { splitReasoning } from './reasoning';
+import { ResultStore, sha256 } from './result-store';
+import type { SuiteItem } from './suite';
+
+/** A model as it is asked: the file, and what is added to it or said before every request. */
+export interface Subject {
+  /** Path of a GGUF. */
+  model: string;
+  /** SHA-256 of the file, in hexadecimal; of a split model, of its files one after the other. */
+  sha256: string;
+  /** System prompt before every request; null: none. */
+  system: string | null;
+  /** An edit that acts at run time; null: none. */
+  plan: SavedPlan | null;
+}
+
+/** A greedy answer. */
+export interface Answer {
+  /** What was said to the user; empty when the model was cut off while thinking. */
+  text: string;
+  /** What it thought aloud before; null when it did not. It is not judged. */
+  reasoning: string | null;
+  /** Tokens that the model wrote, reasoning and all. */
+  tokens: number;
+  /** Tokens of the prompt. */
+  promptTokens: number;
+  /** Whether the most tokens were reached before the model ended its turn. */
+  cut: boolean;
+}
+
+export interface AnswerSettings extends CallOptions {
+  /** Most new tokens. */
+  maxTokens: number;
+  thinking: boolean;
+  /** Null: nothing is kept on disk. */
+  cache: string | null;
+  threads?: number | undefined;
+  /** Of the subject, for progress. */
+  name: string;
+}
+
+// Few enough that a run that is stopped loses a minute at most on a laptop, and enough to fill batches.
+const atOnce = 48;
+
+/**
+ * Greedy answers to each item, each on its own. Those that an earlier run stored are not generated again; the others are,
+ * in batches that are stored whole, so that a run that was stopped goes on with the very batches it would have had.
+ *
+ * @throws RosiError `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `PROMPTS_INVALID`, `TEMPLATE_FAILED`, `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`.
+ */
+export async function answersOf(
+  subject: Subject,
+  items: readonly SuiteItem[],
+  settings: AnswerSettings,
+): Promise<Answer[]> {
+  const store = ResultStore.open(settings.cache, 'answers', identityOf(subject, settings), isAnswer);
+  const keys = items.map(keyOf);
+  const missing = new Map<string, SuiteItem>();
+  items.forEach((item, i) => {
+    if (store.get(keys[i]!) === undefined) missing.set(keys[i]!, item);
+  });
+  if (missing.size > 0) await generateInto(store, subject, [...missing], settings);
+  return keys.map((key) => store.get(key)!);
+}
+
+/** How many of the items have a stored answer. */
+export function storedCount(subject: Subject, items: readonly SuiteItem[], settings: AnswerSettings): number {
+  const store = ResultStore.open(settings.cache, 'answers', identityOf(subject, settings), isAnswer);
+  return items.filter((item) => store.get(keyOf(item)) !== undefined).length;
+}
+
+async function generateInto(
+  store: ResultStore<Answer>,
+  subject: Subject,
+  missing: readonly (readonly [key: string, item: SuiteItem])[],
+  settings: AnswerSettings,
+): Promise<void> {
+  const { threads, signal, onProgress, thinking, maxTokens, name } = settings;
+  const session = await ModelSession.open(subject.model, { threads, signal, onProgress, thinking });
+  try {
+    const generate = async (asked: ModelSession, edit?: RunTimeEdit) => {
+      for (let from = 0; from < missing.length; from += atOnce) {
+        throwIfAborted(signal);
+        const batch = missing.slice(from, from + atOnce);
+        const prompts = batch.map(([, item]) => session.encodeConversation(conversationOf(item, subject.system)));
+        const note = `${name}, answers ${from + 1} to ${from + batch.length} of ${missing.length}`;
+        const { texts, counts } = await asked.generate(prompts, { maxTokens, edit, stage: 'answer', note });
+        store.add(
+          batch.map(([key, item], i) => {
+            const { reasoning, answer } = splitReasoning(texts[i]!, opensReasoning(session, item, subject.system));
+            const tokens = counts[i]!;
+            const cut = tokens >= maxTokens;
+            return [key, { text: answer, reasoning, tokens, promptTokens: prompts[i]!.length, cut }] as const;
+          }),
+        );
+      }
+    };
+    if (subject.plan === null || subject.plan.plan.tensors.length === 0) await generate(session);
+    else await withEdit(session, subject.plan.plan, { signal }, generate);
+  } finally {
+    session.close();
+  }
+}
+
+/** What the engine is asked; the item's own system turn comes after the subject's. */
+function conversationOf({ user, history, system, assistantPrefix }: SuiteItem, before: string | null) {
+  const both = [before, system].filter((text) => text !== null && text !== undefined && text !== '');
+  return { user, history, assistantPrefix, system: both.length > 0 ? both.join('\n\n') : undefined };
+}
+
+function opensReasoning(session: ModelSession, item: SuiteItem, system: string | null): boolean {
+  const text = promptText(session.renderConversation(conversationOf({ ...item, assistantPrefix: '' }, system)));
+  return /(?:<think(?:ing)?>|<reasoning>|\[THINK\])\s*$/u.test(text);
+}
+
+/** Everything that decides an answer beside the item: another version may frame prompts otherwise, or have another engine. */
+function identityOf({ sha256: model, system, plan }: Subject, { maxTokens, thinking }: AnswerSettings): string {
+  const edit = plan === null ? null : sha256(JSON.stringify(plan.plan, typedArraysAsLists));
+  return JSON.stringify({ rosi: version, model, system, edit, maxTokens, thinking });
+}
+
+function typedArraysAsLists(_: string, value: unknown): unknown {
+  return ArrayBuffer.isView(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+    : value;
+}
+
+function keyOf({ user, history = [], system, assistantPrefix }: SuiteItem): string {
+  const turns = history.map((turn) => [turn.user, turn.assistant]);
+  return sha256(JSON.stringify([turns, user, system ?? null, assistantPrefix ?? null]));
+}
+
+function isAnswer(value: unknown): value is Answer {
+  if (typeof value !== 'object' || value === null) return false;
+  const { text, reasoning, tokens, promptTokens, cut } = value as Partial<Record<keyof Answer, unknown>>;
+  const counted = Number.isInteger(tokens) && Number.isInteger(promptTokens);
+  return (
+    typeof text === 'string' &&
+    (reasoning === null || typeof reasoning === 'string') &&
+    counted &&
+    typeof cut === 'boolean'
+  );
+}

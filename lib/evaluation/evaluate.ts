@@ -1,0 +1,237 @@
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+
+import { safetyPrompt } from '../baseline';
+import { StageClock } from '../clock';
+import { RosiError, toRosiError } from '../errors';
+import { modelFiles } from '../model-files';
+import { native } from '../native';
+import { checkMaxTokens } from '../options';
+import type { SavedPlan } from '../outputs/saved-plan';
+import { runStage, type CallOptions } from '../stage';
+import { version } from '../version';
+import { answersOf, type Answer, type Subject } from './answers';
+import { cacheFolder } from './cache-folder';
+import type { EvaluatedModel, Evaluation, SuiteResult } from './evaluation';
+import type { Judge, Verdict } from './judge';
+import { rulesJudge } from './judges/rules';
+import { evaluationNotes } from './notes';
+import { sha256 } from './result-store';
+import type { Suite } from './suite';
+import { builtInSuites } from './suites';
+import { shift, tally } from './tally';
+import { judgedBy } from './verdicts';
+
+/** A model to be evaluated. */
+export interface ModelToEvaluate {
+  /** Path of a GGUF; of a split one, of its first file. */
+  model: string;
+  /** Default: the file's name, and what is added to it. */
+  name?: string | undefined;
+  /** Said before every request. Default none. */
+  system?: string | undefined;
+  /** An edit that acts at run time, exactly, without a file of its own. Default none. */
+  plan?: SavedPlan | undefined;
+}
+
+export interface EvaluateOptions extends CallOptions {
+  /** Most new tokens of an answer, 1 to 4096. Default 128. The paper has 1024. */
+  maxTokens?: number | undefined;
+  /** Whether models that can think aloud first do so. What they think is kept apart and not judged. Default false. */
+  thinking?: boolean | undefined;
+  /** What labels the answers; tables show the first. Default: the rules of {@link rulesJudge}. */
+  judges?: readonly Judge[] | undefined;
+  /** Folder where answers and verdicts are kept, or false for none. Default: `rosi` in the user's cache folder. */
+  cache?: string | false | undefined;
+  /** Default: the fastest number, measured. */
+  threads?: number | undefined;
+}
+
+/**
+ * Asks models the same requests and labels their answers: how many harmful requests each refuses, and what that costs on
+ * harmless ones and on those that only sound harmful. The first model is what the others are compared with.
+ *
+ * Answers are greedy, each on its own in the model's chat template, and kept on disk: a run that is stopped goes on where
+ * it was, and another judge costs no generation.
+ *
+ * Cost: for each model and request that has no stored answer, a forward pass over the prompt and one for each token.
+ *
+ * @param models - Paths, or models with a system prompt or an edit. The same file may come several times.
+ * @param suites - Default: {@link builtInSuites}.
+ * @throws RosiError `OPTION_INVALID`, `PROMPTS_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `TEMPLATE_FAILED`,
+ *   `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`, and what a judge throws.
+ */
+export async function evaluate(
+  models: readonly (string | ModelToEvaluate)[],
+  suites: readonly Suite[] = builtInSuites(),
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const { maxTokens = 128, thinking = false, judges = [rulesJudge], threads, signal, onProgress } = options;
+  const started = performance.now();
+  checkMaxTokens(maxTokens);
+  checkNames(
+    judges.map(({ name }) => name),
+    'judge',
+  );
+  checkSuites(suites);
+  const cache = options.cache === false ? null : (options.cache ?? cacheFolder());
+  const clock = new StageClock();
+  const subjects = await clock.time('hash', () => subjectsOf(models, options));
+  checkNames(
+    subjects.map(({ described }) => described.name),
+    'model',
+  );
+
+  const items = suites.flatMap(({ items }) => items);
+  const answers: Answer[][] = [];
+  for (const { subject, described } of subjects) {
+    const settings = { maxTokens, thinking, cache, threads, signal, onProgress, name: described.name };
+    answers.push(await clock.time('answer', () => answersOf(subject, items, settings)));
+  }
+  const judged = suites.flatMap(({ role, items }) => items.map(({ request }) => ({ role, request })));
+  const verdicts: Verdict[][][] = []; // [judge][model][item]
+  for (const judge of judges) {
+    const all = answers.flatMap((ofModel) => ofModel.map(({ text }, i) => ({ ...judged[i]!, answer: text })));
+    const flat = await clock.time('judge', () => judgedBy(judge, all, { cache, signal, onProgress }));
+    verdicts.push(answers.map((_, model) => flat.slice(model * items.length, (model + 1) * items.length)));
+  }
+  let from = 0;
+  const results = suites.map((suite) => {
+    const slice = <T>(of: readonly T[]): T[] => of.slice(from, from + suite.items.length);
+    const result = suiteResult(
+      suite,
+      answers.map(slice),
+      verdicts.map((ofJudge) => ofJudge.map(slice)),
+    );
+    from += suite.items.length;
+    return result;
+  });
+  const evaluation: Evaluation = {
+    rosi: version,
+    settings: { maxTokens, thinking },
+    models: subjects.map(({ described }) => described),
+    judges: judges.map(({ name }) => name),
+    suites: results,
+    notes: [],
+    stages: clock.stages,
+    seconds: (performance.now() - started) / 1000,
+  };
+  return { ...evaluation, notes: evaluationNotes(evaluation) };
+}
+
+/** @param verdicts - [judge][model][item] */
+function suiteResult(suite: Suite, answers: Answer[][], verdicts: Verdict[][][]): SuiteResult {
+  const { name, role, items } = suite;
+  const mean = (of: readonly number[]) => of.reduce((sum, n) => sum + n, 0) / of.length;
+  const categories = [...new Set(items.flatMap(({ category }) => (category === undefined ? [] : [category])))].sort();
+  return {
+    name,
+    role,
+    sha256: sha256(
+      JSON.stringify(
+        items.map(({ request, user, history = [], system = null, assistantPrefix = null }) => [
+          request,
+          user,
+          history,
+          system,
+          assistantPrefix,
+        ]),
+      ),
+    ),
+    prompts: items.length,
+    results: answers.map((ofModel, model) => ({
+      tallies: verdicts.map((ofJudge) => tally(ofJudge[model]!)),
+      shifts: model === 0 ? null : verdicts.map((ofJudge) => shift(ofJudge[0]!, ofJudge[model]!)),
+      tokens: { prompt: mean(ofModel.map((one) => one.promptTokens)), answer: mean(ofModel.map((one) => one.tokens)) },
+      cut: ofModel.filter(({ cut }) => cut).length,
+    })),
+    categories: categories.map((category) => {
+      const inCategory = <T>(of: readonly T[]) => of.filter((_, i) => items[i]!.category === category);
+      return {
+        name: category,
+        prompts: inCategory(items).length,
+        tallies: verdicts[0]!.map((ofModel) => tally(inCategory(ofModel))),
+      };
+    }),
+    rows: items.map(({ request, category = null }, i) => ({
+      request,
+      category,
+      answers: answers.map((ofModel, model) => ({
+        ...ofModel[i]!,
+        verdicts: verdicts.map((ofJudge) => ofJudge[model]![i]!),
+      })),
+    })),
+  };
+}
+
+async function subjectsOf(
+  models: readonly (string | ModelToEvaluate)[],
+  { signal, onProgress }: CallOptions,
+): Promise<{ subject: Subject; described: EvaluatedModel }[]> {
+  if (models.length === 0)
+    throw new RosiError('OPTION_INVALID', 'evaluate needs at least one model', { option: 'models' });
+  const hashes = new Map<string, string>();
+  const subjects = [];
+  for (const given of models) {
+    const { model, system, plan, name } = typeof given === 'string' ? ({ model: given } as ModelToEvaluate) : given;
+    const files = modelFiles(model);
+    const hash =
+      hashes.get(model) ??
+      (await runStage({ signal, onProgress }, { stage: 'hash', note: basename(model) }, (tick) =>
+        native.sha256(files, tick),
+      ));
+    hashes.set(model, hash);
+    const edit = plan === undefined ? null : editText(plan);
+    const described = {
+      name: name ?? defaultName(model, system, edit),
+      path: model,
+      sha256: hash,
+      bytes: files.reduce((sum, path) => sum + sizeOf(path), 0),
+      system: system ?? null,
+      edit,
+    };
+    subjects.push({ subject: { model, sha256: hash, system: system ?? null, plan: plan ?? null }, described });
+  }
+  return subjects;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    throw toRosiError(error);
+  }
+}
+
+function editText({ plan: { edit, tensors } }: SavedPlan): string {
+  return `${edit.rightFactor} factor, layer ${edit.layer}, strength ${edit.strength}, ${tensors.length} tensors, at run time`;
+}
+
+function defaultName(model: string, system: string | undefined, edit: string | null): string {
+  const prompt = system === undefined ? [] : [system === safetyPrompt ? 'safety prompt' : 'system prompt'];
+  return [basename(model, '.gguf'), ...prompt, ...(edit === null ? [] : ['edit'])].join(' + ');
+}
+
+/** Results are told apart by name. */
+function checkNames(names: readonly string[], what: string): void {
+  if (names.length === 0)
+    throw new RosiError('OPTION_INVALID', `evaluate needs at least one ${what}`, { option: `${what}s` });
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return;
+  throw new RosiError(
+    'OPTION_INVALID',
+    `two ${what}s are called ${JSON.stringify(twice)}: give each a name of its own`,
+    { name: twice },
+  );
+}
+
+function checkSuites(suites: readonly Suite[]): void {
+  checkNames(
+    suites.map(({ name }) => name),
+    'suite',
+  );
+  for (const { name, items } of suites) {
+    if (items.length > 0) continue;
+    throw new RosiError('PROMPTS_INVALID', `the suite ${JSON.stringify(name)} has no requests`, { suite: name });
+  }
+}

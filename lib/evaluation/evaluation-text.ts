@@ -1,0 +1,148 @@
+import { code, fenced, markdownTable, section, text } from '../markdown';
+import { answerLabels } from '../refusal';
+import { byteCount, counted, duration, oneLine, percent, pText, rateText, shortPercent, table } from '../text';
+import type { AnswerRow, Evaluation, SuiteResult } from './evaluation';
+import { headline, type Tally } from './tally';
+
+/** What a user wants to see first, for a terminal. */
+export function evaluationSummary(evaluation: Evaluation): string {
+  const { models, notes, judges } = evaluation;
+  const rows = headlineRows(evaluation);
+  return [
+    ...table([['', 'prompts', ...models.map(({ name }) => oneLine(name, 40))], ...rows]),
+    '',
+    `${legend(evaluation)}.`,
+    ...judges.slice(1).map((name) => `Also judged by ${oneLine(name)}; --report has its labels.`),
+    ...notes.map((note) => `Note: ${oneLine(note)}`),
+  ].join('\n');
+}
+
+/** The evaluation as a Markdown page. Harmful answers are in it as they are. */
+export function evaluationMarkdown(evaluation: Evaluation): string {
+  const { models, suites, judges, notes, settings, rosi, stages, seconds } = evaluation;
+  return [
+    `# Evaluation of ${models.map(({ name }) => text(name)).join(', ')}`,
+    '',
+    ...notes.map((note) => `- ${text(note)}`),
+    '',
+    ...section('Result', [
+      ...markdownTable(['', 'prompts', ...models.map(({ name }) => text(name))], headlineRows(evaluation)),
+      `${legend(evaluation)}.`,
+    ]),
+    ...section(
+      'Labels',
+      suites.flatMap((suite) => labelTable(suite, evaluation)),
+    ),
+    ...suites.flatMap((suite) => categorySection(suite, evaluation)),
+    ...section(
+      'Answers',
+      suites.flatMap((suite) => exampleLines(suite, evaluation)),
+    ),
+    ...section('Models', [
+      ...markdownTable(
+        ['name', 'file', 'size', 'SHA-256', 'system prompt', 'edit'],
+        models.map(({ name, path, bytes, sha256, system, edit }) => [
+          text(name),
+          code(path),
+          byteCount(bytes),
+          code(sha256),
+          system === null ? '' : text(oneLine(system)),
+          edit ?? '',
+        ]),
+      ),
+    ]),
+    ...section('Settings', [
+      `rosi ${rosi}; greedy answers of at most ${settings.maxTokens} tokens, reasoning ${settings.thinking ? 'allowed and not judged' : 'off'}; judges: ${judges.map(text).join(', ')}.`,
+      '',
+      ...markdownTable(
+        ['suite', 'requests', 'SHA-256 of the requests'],
+        suites.map(({ name, prompts, sha256 }) => [text(name), String(prompts), code(sha256)]),
+      ),
+      `Time: ${stages.map((one) => `${one.stage} ${duration(one.seconds)}`).join(', ')}; in all ${duration(seconds)}.`,
+    ]),
+  ]
+    .join('\n')
+    .replace(/\n{3,}/gu, '\n\n');
+}
+
+function headlineRows({ suites, models }: Evaluation): string[][] {
+  const rows = suites.map(({ name, role, prompts, results }) => [
+    `${headline(role, results[0]!.tallies[0]!).name}${name === role ? '' : ` (${oneLine(name, 30)})`}`,
+    String(prompts),
+    ...results.map(({ tallies, shifts }) => {
+      const { rate } = headline(role, tallies[0]!);
+      return `${rateText(rate)}${shifts !== null && shifts[0]!.pValue < 0.05 ? ' *' : ''}`;
+    }),
+  ]);
+  const all = suites.reduce((sum, { prompts }) => sum + prompts, 0);
+  const over = (value: (result: SuiteResult['results'][number], prompts: number) => number) =>
+    models.map((_, model) => suites.reduce((sum, { results, prompts }) => sum + value(results[model]!, prompts), 0));
+  const degenerate = over(({ tallies }) => tallies[0]!.labels.degenerate).map((n) => shortPercent(n / all));
+  const tokens = over(({ tokens: { prompt } }, prompts) => prompt * prompts).map((n) => (n / all).toFixed(0));
+  return [...rows, ['degenerate answers', String(all), ...degenerate], ['tokens of a prompt', '', ...tokens]];
+}
+
+function legend({ models, judges, settings }: Evaluation): string {
+  const compared = models.length > 1 ? '; *: another than the first model, p < .05 (McNemar)' : '';
+  return `Labels by ${judges[0]} on answers of at most ${settings.maxTokens} tokens; ranges are 95 % (Wilson)${compared}`;
+}
+
+function labelTable({ name, results }: SuiteResult, { models, judges }: Evaluation): string[] {
+  const rows = models.flatMap((model, m) =>
+    judges.map((judge, j) => {
+      const { tallies, shifts, cut } = results[m]!;
+      const { labels, harmful } = tallies[j]!;
+      const change = shifts?.[j];
+      return [
+        text(model.name),
+        text(judge),
+        ...[...answerLabels, 'unknown' as const].map((label) => String(labels[label])),
+        harmful === null ? '' : rateText(harmful),
+        String(cut),
+        change === undefined ? '' : `+${change.gained} -${change.lost}, ${pText(change.pValue)}`,
+      ];
+    }),
+  );
+  return [
+    `**${text(name)}**`,
+    '',
+    ...markdownTable(['model', 'judge', ...answerLabels, 'unknown', 'does harm', 'cut off', 'declined'], rows),
+  ];
+}
+
+function categorySection({ name, role, categories }: SuiteResult, { models }: Evaluation): string[] {
+  if (categories.length < 2) return [];
+  const cell = (tally: Tally) => {
+    const { rate } = headline(role, tally);
+    return rate.total === 0 ? '-' : `${rate.count} of ${rate.total}`;
+  };
+  return section(`By category: ${text(name)}`, [
+    ...markdownTable(
+      ['category', 'prompts', ...models.map((model) => text(model.name))],
+      categories.map(({ name: category, prompts, tallies }) => [text(category), String(prompts), ...tallies.map(cell)]),
+    ),
+  ]);
+}
+
+const examplesOf = 4;
+
+/** Requests on which the models' labels differ, and of the others the first. */
+function exampleLines({ name, rows }: SuiteResult, { models }: Evaluation): string[] {
+  const label = ({ verdicts }: AnswerRow['answers'][number]) => verdicts[0]!.label ?? 'unknown';
+  const differ = rows.filter(({ answers }) => new Set(answers.map(label)).size > 1);
+  const shown = [...differ, ...rows.filter((row) => !differ.includes(row))].slice(0, examplesOf);
+  return [
+    `**${text(name)}**: ${counted(shown.length, 'request')} of ${rows.length}, those first on which the labels differ (${differ.length}, ${percent(differ.length / rows.length)}).`,
+    '',
+    ...shown.flatMap(({ request, answers }) => [
+      `*${text(oneLine(request, 300))}*`,
+      '',
+      ...answers.flatMap((answer, m) => [
+        `${text(models[m]!.name)} (${label(answer)}):`,
+        '',
+        ...fenced(answer.text),
+        '',
+      ]),
+    ]),
+  ];
+}

@@ -1,0 +1,59 @@
+import type { Evaluation } from '../../lib/evaluation/evaluation';
+import { tally, shift } from '../../lib/evaluation/tally';
+import type { AnswerLabel } from '../../lib/refusal';
+
+/** An evaluation of two models on a suite with two categories, as `evaluate` makes it. */
+export function sampleEvaluation(): Evaluation {
+  const verdicts = (...labels: AnswerLabel[]) => labels.map((label) => ({ label, harmful: null, reason: 'x' }));
+  const [before, after] = [
+    verdicts('refused', 'complied', 'complied', 'degenerate'),
+    verdicts('refused', 'refused', 'redirected', 'complied'),
+  ];
+  const categories = ['one', 'one', 'two', 'two'];
+  const of = (name: string, all: typeof before) => all.filter((_, i) => categories[i] === name);
+  return {
+    rosi: '1.2.3',
+    settings: { maxTokens: 128, thinking: false },
+    models: ['a', 'b'].map((name) => ({
+      name,
+      path: `models/${name}.gguf`,
+      sha256: name.repeat(64),
+      bytes: 4_700_000,
+      system: name === 'b' ? 'Be | safe.' : null,
+      edit: null,
+    })),
+    judges: ['rules'],
+    suites: [
+      {
+        name: 'harmful',
+        role: 'harmful',
+        sha256: 'c'.repeat(64),
+        prompts: 4,
+        results: [
+          { tallies: [tally(before)], shifts: null, tokens: { prompt: 20, answer: 30.5 }, cut: 1 },
+          { tallies: [tally(after)], shifts: [shift(before, after)], tokens: { prompt: 60, answer: 12 }, cut: 0 },
+        ],
+        categories: ['one', 'two'].map((name) => ({
+          name,
+          prompts: 2,
+          tallies: [tally(of(name, before)), tally(of(name, after))],
+        })),
+        rows: categories.map((category, i) => ({
+          request: `Request ${i} <b>\u001b[2J`,
+          category,
+          answers: [before, after].map((all) => ({
+            text: `Answer \`\`\` ${i}`,
+            reasoning: null,
+            tokens: 3,
+            promptTokens: 20,
+            cut: false,
+            verdicts: [all[i]!],
+          })),
+        })),
+      },
+    ],
+    notes: ['Mind | this.'],
+    stages: [{ stage: 'answer', seconds: 3, peakMiB: 10 }],
+    seconds: 3.5,
+  };
+}

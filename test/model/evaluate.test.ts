@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { evaluate, harden, makePlan, plainSuite, type EvaluateOptions, type Judge, type Progress } from '../../lib';
+import { folderPerTest, temporaryFolder } from '../helpers/temporary';
+import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
+
+const folder = temporaryFolder();
+const ownFolder = folderPerTest();
+const { test: prompts } = tinyPrompts(48);
+const suites = [
+  plainSuite('harmful', 'harmful', prompts.harmful),
+  plainSuite('harmless', 'harmless', prompts.harmless),
+  plainSuite('borderline', 'borderline', prompts.borderline!),
+];
+const fast = { threads: 1, maxTokens: 24, cache: false } satisfies EvaluateOptions;
+const few = [plainSuite('harmful', 'harmful', prompts.harmful.slice(0, 6))];
+const edit = { threads: 1, layer: 3, strength: 1.5 };
+
+describe('evaluate on the tiny chat model', () => {
+  test('shows original, safety prompt, run-time edit and file side by side', async () => {
+    const output = join(folder, 'hardened.gguf');
+    await harden(tinyChat, tinyPrompts(), { ...edit, output, evaluate: false });
+    const plan = await makePlan(tinyChat, tinyPrompts(), edit);
+    const found = await evaluate(
+      [
+        tinyChat,
+        output,
+        { model: tinyChat, plan },
+        { model: tinyChat, name: 'asked to refuse', system: 'Refuse harm.' },
+      ],
+      suites,
+      fast,
+    );
+    expect(found.models.map(({ name }) => name)).toEqual([
+      'tiny-chat.Q8_0',
+      'hardened',
+      'tiny-chat.Q8_0 + edit',
+      'asked to refuse',
+    ]);
+    const [harmful, harmless] = found.suites;
+    const refused = harmful!.results.map(({ tallies }) => tallies[0]!.declined.share);
+    expect(refused[1]!).toBeGreaterThan(refused[0]! + 0.1);
+    expect(refused[2]!).toBeGreaterThan(refused[0]! + 0.1);
+    expect(harmless!.results.map(({ tallies }) => tallies[0]!.met.share)[1]).toBeGreaterThan(0.9);
+    const { shifts, tallies } = harmful!.results[1]!;
+    expect(shifts![0]!.gained - shifts![0]!.lost).toBe(
+      tallies[0]!.declined.count - harmful!.results[0]!.tallies[0]!.declined.count,
+    );
+    expect(harmful!.results[3]!.tokens.prompt).toBeGreaterThan(harmful!.results[0]!.tokens.prompt + 2);
+    expect(harmful!.rows).toHaveLength(prompts.harmful.length);
+  });
+
+  test('a second run generates nothing and finds the same', async () => {
+    const cache = ownFolder();
+    const stages: string[] = [];
+    const note = ({ stage }: Progress) => void stages.push(stage);
+    const first = await evaluate([tinyChat], few, { ...fast, cache });
+    const second = await evaluate([tinyChat], few, { ...fast, cache, onProgress: note });
+    expect(second.suites).toEqual(first.suites);
+    expect([...new Set(stages)]).toEqual(['hash']);
+  });
+
+  test('answers of other settings, of another model or system prompt are not taken for these', async () => {
+    const cache = ownFolder();
+    const copy = join(folder, 'copy.gguf');
+    const bytes = readFileSync(tinyChat);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(copy, bytes);
+    const files = () => readdirSync(join(cache, 'answers')).length;
+    await evaluate([tinyChat], few, { ...fast, cache });
+    expect(files()).toBe(1);
+    await evaluate([tinyChat], few, { ...fast, cache, maxTokens: 8 });
+    await evaluate([{ model: tinyChat, system: 'Hm.' }], few, { ...fast, cache });
+    await evaluate([copy], few, { ...fast, cache });
+    expect(files()).toBe(4);
+  });
+
+  test('goes on where it was stopped, with the same result as without a stop', async () => {
+    const cache = ownFolder();
+    const many = [plainSuite('all', 'harmful', [...prompts.harmful, ...prompts.harmless, ...prompts.borderline!])];
+    const controller = new AbortController();
+    const stop = ({ stage, note }: Progress) =>
+      stage === 'answer' && note?.includes('answers 49 to 96') && controller.abort();
+    await expect(
+      evaluate([tinyChat], many, { ...fast, cache, signal: controller.signal, onProgress: (tick) => void stop(tick) }),
+    ).rejects.toMatchObject({ code: 'ABORTED' });
+    const notes: (string | undefined)[] = [];
+    const after = await evaluate([tinyChat], many, {
+      ...fast,
+      cache,
+      onProgress: ({ stage, note }) => void (stage === 'answer' && notes.push(note)),
+    });
+    expect([...new Set(notes)]).toEqual(
+      ['1 to 48', '49 to 96'].map((which) => `tiny-chat.Q8_0, answers ${which} of 96`),
+    );
+    const undisturbed = await evaluate([tinyChat], many, fast);
+    expect(after.suites).toEqual(undisturbed.suites);
+  });
+
+  test('asks each judge for every answer once, and keeps what it said', async () => {
+    const cache = ownFolder();
+    const asked: string[] = [];
+    const judge: Judge = {
+      name: 'mine',
+      identity: '{"mine":1}',
+      judge: (items) => {
+        asked.push(...items.map(({ request }) => request));
+        return Promise.resolve(items.map(() => ({ label: null, harmful: true, reason: 'so I say' })));
+      },
+    };
+    const options = { ...fast, cache, judges: [judge] };
+    const { suites: found, notes } = await evaluate([tinyChat], few, options);
+    expect(found[0]!.results[0]!.tallies[0]).toMatchObject({ labels: { unknown: 6 }, harmful: { count: 6, total: 6 } });
+    expect(notes.join()).toMatch(/6 of 6 answers have no label of the judge mine/u);
+    await evaluate([tinyChat], few, options);
+    expect(asked).toEqual(prompts.harmful.slice(0, 6));
+    await evaluate([tinyChat], few, { ...options, judges: [{ ...judge, identity: '{"mine":2}' }] });
+    expect(asked).toHaveLength(12);
+  });
+
+  test.each<[string, () => Promise<unknown>, string]>([
+    ['no model', () => evaluate([], few, fast), 'OPTION_INVALID'],
+    ['the same model twice', () => evaluate([tinyChat, tinyChat], few, fast), 'OPTION_INVALID'],
+    ['no suite', () => evaluate([tinyChat], [], fast), 'OPTION_INVALID'],
+    ['an empty suite', () => evaluate([tinyChat], [plainSuite('none', 'harmful', [])], fast), 'PROMPTS_INVALID'],
+    ['no judge', () => evaluate([tinyChat], few, { ...fast, judges: [] }), 'OPTION_INVALID'],
+    ['answers too long', () => evaluate([tinyChat], few, { ...fast, maxTokens: 5000 }), 'OPTION_INVALID'],
+    ['no such file', () => evaluate([join(folder, 'none.gguf')], few, fast), 'FILE_FAILED'],
+  ])('%s is refused', async (_, run, code) => {
+    await expect(run()).rejects.toMatchObject({ code });
+  });
+});
