@@ -30,7 +30,7 @@ export class BeforeAfter {
       : await clock.time('fidelity', () =>
           FidelityCheck.begin(session, sample.validation, plan, direction, { signal: settings.signal }),
         );
-    const evaluator = settings.evaluate ? new Evaluator(session, sample.test) : null;
+    const evaluator = settings.evaluate !== 'none' ? new Evaluator(session, sample.test) : null;
     const before =
       evaluator && (await clock.time('evaluate', () => evaluator.answer(session, run(settings, 'before'))));
     return new BeforeAfter(evaluator, check, settings, clock, before);

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { requireFirst } from './already-hardened';
 import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
+import { evaluateFully } from './evaluation/full';
 import { findEdit } from './find-edit';
 import { inspect } from './inspect';
 import { checkCopy, copyFiles, modelFiles } from './model-files';
@@ -63,9 +64,24 @@ export async function harden(
       const { undoBytes, written } = await writeUndoOf(model, settings, draft, clock);
       const undoFile = undoFileOf(settings.undo);
       if (undoFile !== null) beside.push(undoFile);
+      const full = () => evaluateFully(model, draft.path, sample.test, settings);
+      const evaluation = settings.evaluate === 'full' ? await clock.time('evaluate', full) : null;
       const verified = await clock.time('verify', () => verifyUpdate(model, draft.path, settings));
       const { before } = observed;
-      const parts = { model, settings, info, sample, found, ...finished, written, before, after, undoBytes, verified };
+      const parts = {
+        model,
+        settings,
+        info,
+        sample,
+        found,
+        ...finished,
+        written,
+        before,
+        after,
+        evaluation,
+        undoBytes,
+        verified,
+      };
       const report = makeReport({ ...parts, clock });
       const source = { sha256: written.sourceSha256, architecture: info.architecture };
       const { output, overwrite } = settings;

@@ -7,6 +7,8 @@ import type { CallOptions } from './stage';
 export const rightFactors = ['gated', 'mean-input', 'mean-row', 'mean-row-signed'] as const;
 export type RightFactor = (typeof rightFactors)[number];
 export const schedules = ['equal', 'profile'] as const;
+export const evaluateHows = ['short', 'full', 'none'] as const;
+export type EvaluateHow = (typeof evaluateHows)[number];
 export type Schedule = (typeof schedules)[number];
 
 /** Every option has a default; docs/method.md gives the reasons. */
@@ -67,10 +69,13 @@ export interface HardenOptions extends CallOptions {
   thinking?: boolean | undefined;
   /** Whether a file that rosi hardened before is hardened once more. Default false: it is refused. */
   again?: boolean | undefined;
-  /** New tokens of an answer in the evaluation. Default 32. */
+  /** New tokens of an answer in the short evaluation. Default 32. */
   maxTokens?: number | undefined;
-  /** Whether answers before and after are generated for the report. Default true. */
-  evaluate?: boolean | undefined;
+  /**
+   * How much the report measures on test prompts: `short` answers before and after; in `full` also what {@link evaluate}
+   * finds of both files, with its longer answers; or `none`. Default `short`.
+   */
+  evaluate?: EvaluateHow | undefined;
 }
 
 export interface Settings extends CallOptions {
@@ -94,7 +99,7 @@ export interface Settings extends CallOptions {
   thinking: boolean;
   again: boolean;
   maxTokens: number;
-  evaluate: boolean;
+  evaluate: EvaluateHow;
 }
 
 /** Fills in defaults and checks ranges. @throws RosiError `OPTION_INVALID` naming option, range and value. */
@@ -108,6 +113,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   checkMaxTokens(options.maxTokens);
   oneOf('rightFactor', options.rightFactor, rightFactors);
   oneOf('schedule', options.schedule, schedules);
+  oneOf('evaluate', options.evaluate, evaluateHows);
   pair('layers', options.layers, 0, 10_000);
   checkKeep(options);
   checkEmbeddings(options);
@@ -132,7 +138,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     thinking: options.thinking ?? false,
     again: options.again ?? false,
     maxTokens: options.maxTokens ?? 32,
-    evaluate: options.evaluate ?? true,
+    evaluate: options.evaluate ?? 'short',
     signal: options.signal,
     onProgress: options.onProgress,
   };

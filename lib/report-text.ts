@@ -1,4 +1,5 @@
 import type { Change, Example, HardenReport, Measured } from './report';
+import { evaluationSections, evaluationSummary } from './evaluation/evaluation-text';
 import type { KeptSummary } from './kept-texts';
 import type { Candidate } from './search';
 import { code, fenced, fileName, markdownTable, section, text } from './markdown';
@@ -25,6 +26,7 @@ export function reportSummary(report: HardenReport): string {
     '',
     ...(effect.length === 0 ? [] : [...table([['', 'before', 'after'], ...effect]), '', `${sampleText(report)}.`]),
     ...(change === null ? [] : [`${changeText(change.harmful)}.`, '']),
+    ...(report.evaluation === null ? [] : [evaluationSummary(report.evaluation), '']),
     ...table(facts, 'left'),
     ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `Note: ${note}`)]),
   ].join('\n');
@@ -49,12 +51,13 @@ export function reportMarkdown(report: HardenReport): string {
     ...(notes.length === 0 ? [] : ['']),
     ...section(
       'Effect',
-      effect.length === 0 ? ['Not measured (`evaluate: false`).'] : markdownTable(['', 'before', 'after'], effect),
+      effect.length === 0 ? ['Not measured (`evaluate: none`).'] : markdownTable(['', 'before', 'after'], effect),
     ),
     ...(effect.length === 0
       ? []
       : [`${sampleText(report)}. ${change === null ? '' : `${changeText(change.harmful)}.`}`.trim(), '']),
     ...(kl === null ? [] : [`Drift: KL ${kl.toFixed(4)} nats on the first token of answers to harmless prompts.`, '']),
+    ...(report.evaluation === null ? [] : section('Evaluation', evaluationSections(report.evaluation))),
     ...(report.examples.length === 0 ? [] : section('Answers', report.examples.flatMap(exampleText))),
     ...section('Edit', [
       `${editText(report)}. Chosen: ${text(edit.why)}.`,

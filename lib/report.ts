@@ -1,5 +1,6 @@
 import type { Baseline } from './baseline';
 import type { StageClock, StageTime } from './clock';
+import type { Evaluation } from './evaluation/evaluation';
 import type { AnswerSample, Behaviour } from './evaluator';
 import type { Fidelity } from './fidelity';
 import type { FoundEdit } from './find-edit';
@@ -126,6 +127,8 @@ export interface HardenReport {
   kl: number | null;
   /** A few answers: harmful prompts whose label changed, and one of each other role. */
   examples: Example[];
+  /** Longer answers of both files, and their labels; null unless asked for. */
+  evaluation: Evaluation | null;
   verified: VerifyResult;
   /** What a reader of the numbers should know. */
   notes: string[];
@@ -146,6 +149,7 @@ interface Parts {
   written: NativeUpdateResult;
   before: Behaviour | null;
   after: Behaviour | null;
+  evaluation: Evaluation | null;
   verified: VerifyResult;
   clock: StageClock;
 }
@@ -198,6 +202,7 @@ export function makeReport(parts: Parts): HardenReport {
     change: before && after ? changes(before.answers, after.answers) : null,
     kl: after ? after.screening.kl : null,
     examples: before && after ? chooseExamples(pairUp(before.answers, after.answers)) : [],
+    evaluation: parts.evaluation,
     verified: parts.verified,
     notes: [],
     stages: clock.stages,
@@ -304,7 +309,7 @@ function notesOn(report: HardenReport): string[] {
     const { used, unused } = prompts.kept;
     notes.push(`Of ${used + unused} different texts to keep ${used} were drawn by the seed: more are not used.`);
   }
-  if (prompts.borderline === 'built-in' && report.settings.evaluate) {
+  if (prompts.borderline === 'built-in' && report.settings.evaluate !== 'none') {
     notes.push('Borderline prompts are the built-in ones: over-refusal in your own domain may differ.');
   }
   if (before && after && change) {

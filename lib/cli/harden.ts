@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import { copyFiles } from '../model-files';
-import { defaultOutput, type HardenOptions, resolveOptions } from '../options';
+import { defaultOutput, evaluateHows, type HardenOptions, resolveOptions } from '../options';
 import { reportMarkdown, reportSummary } from '../report';
 import { undoOf } from '../undo/revert';
 import { collect, number, share } from './arguments';
@@ -47,7 +47,12 @@ export function addHarden(program: Command, invocation: Invocation): void {
   addEditOptions(command)
     .optionsGroup('Run:')
     .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
-    .option('--no-evaluate', 'skip the answers before and after')
+    .addOption(
+      new Option(
+        '--evaluate <how>',
+        `how much is measured before and after; full: rosi evaluate, too (default: ${defaults.evaluate})`,
+      ).choices([...evaluateHows]),
+    )
     .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .addHelpText('after', examples)
     .action(async (model: string, flags: Flags) => {

@@ -25,14 +25,7 @@ export function evaluationMarkdown(evaluation: Evaluation): string {
     '',
     ...notes.map((note) => `- ${text(note)}`),
     '',
-    ...section('Result', [
-      ...markdownTable(['', 'prompts', ...models.map(({ name }) => text(name))], headlineRows(evaluation)),
-      `${legend(evaluation)}.`,
-    ]),
-    ...section(
-      'Labels',
-      suites.flatMap((suite) => labelTable(suite, evaluation)),
-    ),
+    ...section('Result', evaluationSections(evaluation)),
     ...suites.flatMap((suite) => categorySection(suite, evaluation)),
     ...section(
       'Answers',
@@ -63,6 +56,17 @@ export function evaluationMarkdown(evaluation: Evaluation): string {
   ]
     .join('\n')
     .replace(/\n{3,}/gu, '\n\n');
+}
+
+/** The tables of the result, for a page of more than them. */
+export function evaluationSections(evaluation: Evaluation): string[] {
+  const { models, suites } = evaluation;
+  return [
+    ...markdownTable(['', 'prompts', ...models.map(({ name }) => text(name))], headlineRows(evaluation)),
+    `${legend(evaluation)}.`,
+    '',
+    ...suites.flatMap((suite) => labelTable(suite, evaluation)),
+  ];
 }
 
 function headlineRows({ suites, models }: Evaluation): string[][] {

@@ -70,7 +70,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       undo: null,
       outputs: {},
       maxTokens: 32,
-      evaluate: true,
+      evaluate: 'short',
     },
     prompts: {
       seed: 0,
@@ -156,6 +156,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
         afterLabel: 'refused',
       },
     ],
+    evaluation: null,
     verified: {
       ok: true,
       checksumOk: true,

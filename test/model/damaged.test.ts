@@ -31,7 +31,7 @@ describe.each(damages)('%s', (name, damage, check) => {
 
   test.each([
     ['generate', () => generate(path, ['Hello'], { threads: 1 })],
-    ['harden', () => harden(path, tinyPrompts(8), { output, threads: 1, layer: 3, strength: 1, evaluate: false })],
+    ['harden', () => harden(path, tinyPrompts(8), { output, threads: 1, layer: 3, strength: 1, evaluate: 'none' })],
   ])('is refused by %s with what and where', async (call, run) => {
     const error = await run().then(
       () => null,

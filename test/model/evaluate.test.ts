@@ -20,7 +20,7 @@ const edit = { threads: 1, layer: 3, strength: 1.5 };
 describe('evaluate on the tiny chat model', () => {
   test('shows original, safety prompt, run-time edit and file side by side', async () => {
     const output = join(folder, 'hardened.gguf');
-    await harden(tinyChat, tinyPrompts(), { ...edit, output, evaluate: false });
+    await harden(tinyChat, tinyPrompts(), { ...edit, output, evaluate: 'none' });
     const plan = await makePlan(tinyChat, tinyPrompts(), edit);
     const found = await evaluate(
       [

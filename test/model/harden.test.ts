@@ -72,7 +72,7 @@ describe('harden on the tiny chat model', () => {
   });
 
   test('what was hardened is not hardened again unless asked, and a claim without a change is called out', async () => {
-    const quick = { ...fast, layer: 3, strength: 1, evaluate: false } as const;
+    const quick = { ...fast, layer: 3, strength: 1, evaluate: 'none' } as const;
     const twice = join(folder, 'twice.gguf');
     const refused = { code: 'ALREADY_HARDENED', details: { path: output } };
     await expect(harden(output, tinyPrompts(16), { ...quick, output: twice })).rejects.toMatchObject(refused);
@@ -99,7 +99,7 @@ describe('harden on the tiny chat model', () => {
     const best = Math.max(...detection.map(({ auroc }) => auroc));
     expect(best).toBeGreaterThan(0.9);
     expect(rho).toBe(detection.find(({ auroc }) => auroc >= best - 0.003)!.rho);
-    const given = { ...fast, layer: 3, strength: 1, evaluate: false, rho: 0.5 } as const;
+    const given = { ...fast, layer: 3, strength: 1, evaluate: 'none', rho: 0.5 } as const;
     const other = await harden(tinyChat, tinyPrompts(16), { ...given, output: join(folder, 'rho.gguf') });
     expect(other.edit).toMatchObject({ rho: 0.5, detection: [] });
   }, 60_000);
@@ -110,7 +110,7 @@ describe('harden on the tiny chat model', () => {
 
   test('an existing output is refused, and so is the input as output', async () => {
     const bytes = readFileSync(output);
-    const quick = { ...fast, layer: 3, strength: 1, evaluate: false };
+    const quick = { ...fast, layer: 3, strength: 1, evaluate: 'none' } as const;
     await expect(harden(tinyChat, tinyPrompts(16), { ...quick, output })).rejects.toMatchObject({
       code: 'OUTPUT_EXISTS',
     });
@@ -135,7 +135,7 @@ test('a model that was made to refuse nothing is found out, and refuses after ha
 test('everything else that one run writes, and nothing when it fails', async () => {
   const out = (name: string) => join(folder, 'outputs', name);
   mkdirSync(join(folder, 'outputs'));
-  const quick = { ...fast, layer: 3, layers: [3, 5], strength: 2, evaluate: false } as const;
+  const quick = { ...fast, layer: 3, layers: [3, 5], strength: 2, evaluate: 'none' } as const;
   const outputs = {
     plan: out('plan.json'),
     lora: out('lora.gguf'),
@@ -179,7 +179,7 @@ test('the undo delta in the output: the output is verified and runs with it, and
   expect(report.output.bytes).toBe(readFileSync(output).length);
   expect(report.verified).toMatchObject({ ok: true, checksumOk: true, sourceMatches: true, unplannedDifferences: [] });
   expect(existsSync('embed')).toBe(false);
-  const without = await harden(tinyChat, tinyPrompts(16), { ...quick, output: plain, evaluate: false });
+  const without = await harden(tinyChat, tinyPrompts(16), { ...quick, output: plain, evaluate: 'none' });
   const stages = [report, without].map((one) => one.stages.filter(({ stage }) => stage === 'undo').length);
   expect(stages).toEqual([1, 0]);
   const [a, b] = [await inspect(output), await inspect(plain)];
@@ -194,15 +194,35 @@ test('the undo delta in the output: the output is verified and runs with it, and
   expect(readFileSync(original).equals(readFileSync(tinyChat))).toBe(true);
 }, 120_000);
 
+test('a full evaluation has longer answers of both files, under their final names', async () => {
+  const output = join(folder, 'full.gguf');
+  const before = process.env.XDG_CACHE_HOME;
+  process.env.XDG_CACHE_HOME = join(folder, 'cache');
+  try {
+    const options = { ...fast, output, layer: 3, strength: 2, evaluate: 'full' } as const;
+    const { evaluation, output: written } = await harden(tinyChat, tinyPrompts(16), options);
+    expect(evaluation!.models).toMatchObject([
+      { name: 'original', path: tinyChat },
+      { name: 'hardened', path: output, bytes: written.bytes },
+    ]);
+    expect(evaluation!.settings.maxTokens).toBe(128);
+    const [original, hardened] = evaluation!.suites[0]!.results.map(({ tallies }) => tallies[0]!.declined.share);
+    expect(hardened).toBeGreaterThan(original!);
+  } finally {
+    if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = before;
+  }
+}, 120_000);
+
 test('strength 0 gives byte-identical tensors', async () => {
   const output = join(folder, 'zero.gguf');
-  await harden(tinyChat, tinyPrompts(16), { ...fast, output, layer: 3, strength: 0, evaluate: false });
+  await harden(tinyChat, tinyPrompts(16), { ...fast, output, layer: 3, strength: 0, evaluate: 'none' });
   const [a, b] = [await inspect(tinyChat), await inspect(output)];
   expect(readFileSync(output).subarray(b.dataOffset).equals(readFileSync(tinyChat).subarray(a.dataOffset))).toBe(true);
 });
 
 test('the same seed gives the same file, byte for byte', async () => {
-  const quick = { ...fast, layer: 3, strength: 1, evaluate: false };
+  const quick = { ...fast, layer: 3, strength: 1, evaluate: 'none' } as const;
   const outputs = ['first', 'second'].map((name) => join(folder, `${name}.gguf`));
   for (const output of outputs) await harden(tinyChat, tinyPrompts(16), { ...quick, output });
   expect(readFileSync(outputs[0]!).equals(readFileSync(outputs[1]!))).toBe(true);
@@ -216,7 +236,7 @@ test.each(['mean-row', 'mean-row-signed', 'mean-input'] as const)('%s edits and 
     rightFactor,
     layer: 3,
     strength: 1,
-    evaluate: false,
+    evaluate: 'none',
   });
   expect(report.verified.ok).toBe(true);
   expect(report.tensors).toHaveLength(12);

@@ -93,7 +93,7 @@ test('of experts the inputs of texts to keep are those that were routed to them'
 test('a plan with texts to keep says so, and makes the file that harden makes', async () => {
   const edit = { seed: 1, threads: 1, layer: 3, layers: [3, 4], strength: 1, rho: 0.3 } as const;
   const [hardened, applied] = [join(folder, 'hardened.gguf'), join(folder, 'applied.gguf')];
-  const options = { ...edit, keep, evaluate: false, output: hardened };
+  const options = { ...edit, keep, evaluate: 'none', output: hardened } as const;
   const report = await harden(tinyChat, tinyPrompts(16), options);
   const saved = await makePlan(tinyChat, tinyPrompts(16), { ...edit, keep });
   const sha256 = report.prompts.kept!.sha256;

@@ -36,7 +36,7 @@ test('the LoRA file in the engine is the edited F32 file, on every logit', async
 });
 
 test('a saved plan makes the file that harden makes, byte for byte', async () => {
-  await harden(at('f32.gguf'), prompts, { ...edit, output: at('hardened.gguf'), evaluate: false });
+  await harden(at('f32.gguf'), prompts, { ...edit, output: at('hardened.gguf'), evaluate: 'none' });
   const applied = await applyPlan(await readPlan(at('plan.json')), at('f32.gguf'), { output: at('applied.gguf') });
   expect(applied.sourceMatches).toBe(true);
   expect(readFileSync(at('applied.gguf')).equals(readFileSync(at('hardened.gguf')))).toBe(true);

@@ -49,7 +49,7 @@ test.each([
     const output = join(folder, `${type}.hardened.gguf`);
     kernels._engineQuantize(tinyChat, source, fileType, 1);
     const undo = `${output}.undo`;
-    const report = await harden(source, prompts, { ...edit, output, undo, threads: 1, seed: 1, evaluate: false });
+    const report = await harden(source, prompts, { ...edit, output, undo, threads: 1, seed: 1, evaluate: 'none' });
     expect(report.tensors).toHaveLength(6);
     expect(report.tensors.map((tensor) => tensor.type)).toContain(type);
     for (const { realised } of report.tensors) {

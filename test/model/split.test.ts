@@ -27,7 +27,7 @@ let report: HardenReport;
 
 beforeAll(async () => {
   splitGguf(tinyChat, join(folder, 'm'));
-  await harden(tinyChat, tinyPrompts(16), { ...given, output: whole, evaluate: false });
+  await harden(tinyChat, tinyPrompts(16), { ...given, output: whole, evaluate: 'none' });
   report = await harden(parts[0]!, tinyPrompts(16), { ...given, maxTokens: 8, undo });
 }, 120_000);
 

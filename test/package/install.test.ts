@@ -88,7 +88,7 @@ test('npx rosi --help', () => {
 });
 
 test('the command hardens a model', () => {
-  const given = ['--layer', '3', '--strength', '2', '--no-evaluate', '--threads', '1']; // without a search: seconds
+  const given = ['--layer', '3', '--strength', '2', '--evaluate', 'none', '--threads', '1']; // without a search: seconds
   const report = JSON.parse(
     output('npx', ['rosi', 'harden', 'model.gguf', '-o', 'hard.gguf', '--quiet', '--json', ...given]),
   );

@@ -73,7 +73,7 @@ describe('rosi plan', () => {
     ['the model as output', ['--lora', 'm.gguf', '--overwrite'], exitCodes.OPTION_INVALID],
     ['one file for two outputs', ['--lora', 'x', '--control-vector', 'x'], exitCodes.OPTION_INVALID],
     ['a folder that is not there', ['--peft', 'none/peft'], exitCodes.FILE_FAILED],
-    ['an option of harden alone', ['--no-evaluate'], 2],
+    ['an option of harden alone', ['--evaluate', 'none'], 2],
   ])('refuses %s before it begins', async (_, argv, wanted) => {
     for (const name of ['there', 'm.gguf']) writeFileSync(at(name), 'x');
     const lib = library();

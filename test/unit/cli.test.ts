@@ -33,13 +33,14 @@ describe('rosi harden', () => {
     expect(lib.calls).toHaveLength(1);
     const [model, prompts, options] = lib.calls[0]?.args as [string, unknown, HardenOptions];
     expect([model, prompts]).toEqual(['a/model.gguf', undefined]);
-    expect(options).toMatchObject({ output: 'a/model.hardened.gguf', evaluate: true });
+    expect(options).toMatchObject({ output: 'a/model.hardened.gguf' });
+    expect(options.evaluate).toBeUndefined();
     expect(options.signal).toBeInstanceOf(AbortSignal);
   });
   test('understands every option', async () => {
     const lib = library();
     const { status } = await finished(
-      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --max-tokens 48 --no-evaluate --threads 3 --seed 7 --system Be\u00a0safe. --uncensored --max-growth 3% --undo u --plan p.json --lora l --peft d --control-vector c --modelfile f'.split(
+      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --max-tokens 48 --evaluate full --threads 3 --seed 7 --system Be\u00a0safe. --uncensored --max-growth 3% --undo u --plan p.json --lora l --peft d --control-vector c --modelfile f'.split(
         ' ',
       ),
       lib,
@@ -56,7 +57,7 @@ describe('rosi harden', () => {
       rho: 0.05,
       maxKl: 0.2,
       maxTokens: 48,
-      evaluate: false,
+      evaluate: 'full',
       threads: 3,
       seed: 7,
       system: 'Be\u00a0safe.',
@@ -147,7 +148,7 @@ describe('rosi harden', () => {
   test.each([
     ['options.layer must be 0 to 3; got 9', '--layer must be 0 to 3; got 9'],
     ['Raise maxKl, give another rightFactor or a layer', 'Raise --max-kl, give another --right-factor or a layer'],
-    ['options.evaluate, options.unknown and aB', '--no-evaluate, options.unknown and aB'],
+    ['options.evaluate, options.unknown and aB', '--evaluate, options.unknown and aB'],
   ])('names options as the command does: %s', async (said, printed) => {
     for (const code of ['OPTION_INVALID', 'STRENGTH_NOT_FOUND'] as const) {
       const lib = library({ harden: () => Promise.reject(new RosiError(code, said)) });

@@ -68,7 +68,12 @@ function parts(
   const realised = sampleReport().tensors[0]?.realised as Parts['written']['tensors'][0]['realised'];
   return {
     model: 'm.gguf',
-    settings: resolveOptions('m.gguf', { threads: 2, evaluate: before !== null, signal: new AbortController().signal }),
+    evaluation: null,
+    settings: resolveOptions('m.gguf', {
+      threads: 2,
+      evaluate: before === null ? 'none' : 'short',
+      signal: new AbortController().signal,
+    }),
     info: {
       description: 'tiny',
       architecture: 'llama',
