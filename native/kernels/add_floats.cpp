@@ -6,7 +6,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/clones.h"
-#include "kernels/sigma_delta.h"
+#include "kernels/flip_weight.h"
 #include "kernels/sweep_cpu.h"
 
 namespace rosi::kernels {
@@ -26,15 +26,7 @@ ROSI_CLONES float flip_run(const Weight* source, Weight* target, int n, RowWeigh
                            const float* __restrict t, const float* __restrict mu, float* __restrict lack, float carry) {
   float weighted[kRun] = {};
   for (int k = 0; k < n; ++k) {
-    const float before = source[k].load();
-    const float request = row.s * t[k];
-    const float wish = wanted_change(row, row_penalty, t[k], mu[k], lack[k], carry);
-    Weight rounded = source[k];
-    rounded.store(larger(-Weight::kLargest, smaller(Weight::kLargest, before + wish)));
-    const float change = rounded.load() - before;
-    const bool with_request = change * request > 0.0f;
-    target[k] = with_request ? rounded : source[k];
-    const float error = (with_request ? change : 0.0f) - request;
+    const float error = flip_weight(source[k], target[k], row, row_penalty, t[k], mu[k], lack[k], carry);
     lack[k] = lack[k] + row.p * error;
     weighted[k] = mu[k] * error;
   }
@@ -55,7 +47,7 @@ void flip_all(const Weight* source, Weight* target, const UnitUpdate& update, co
                   static_cast<std::size_t>(tile.columns) * sizeof(Weight));
       return carry;
     }
-    if (tile.first_column == 0) carry = row_phase(tile.row, largest_mu, Weight::kLastPlace * source[first].load());
+    if (tile.first_column == 0) carry = row_phase(tile.row, largest_mu, last_place(source[first]));
     const RowWeights row = RowWeights::of(s, update.p[tile.row], pull);
     for (std::int64_t k = 0; k < tile.columns; k += kRun) {
       const std::int64_t j = tile.first_column + k;

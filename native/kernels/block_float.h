@@ -46,14 +46,24 @@ struct WeightBF16 {
   }
 };
 
-/// W + left * right, rounded to nearest even. A zero product keeps the very bits (-0 and NaN payloads included), and a
-/// sum outside the type's range ends at its largest number rather than at infinity, which would poison every output.
+/// Rounds to nearest even. A number outside the type's range ends at its largest one rather than at infinity, which
+/// would poison every output.
+template <class Weight>
+ROSI_HD ROSI_INLINE void store_nearest(Weight& weight, float value) {
+  weight.store(larger(-Weight::kLargest, smaller(Weight::kLargest, value)));
+}
+
+/// What a weight of another type is to be after an update; where the row asks for nothing, itself.
+ROSI_HD ROSI_INLINE float promoted(float value, float left, float right) {
+  return left != 0.0f ? value + left * right : value;
+}
+
+/// W + left * right, rounded. A zero product keeps the very bits (-0 and NaN payloads included).
 template <class Weight>
 ROSI_HD ROSI_INLINE void add_to_weight(Weight& weight, float left, float right) {
   const float request = left * right;
   if (request == 0.0f) return;
-  const float sum = weight.load() + request;
-  weight.store(larger(-Weight::kLargest, smaller(Weight::kLargest, sum)));
+  store_nearest(weight, weight.load() + request);
 }
 
 }  // namespace rosi::kernels

@@ -2,45 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <limits>
 
 #include "kernels/clones.h"
-#include "kernels/sigma_delta.h"
+#include "kernels/quantise_block.h"
 
 namespace rosi::kernels {
 namespace {
 
-/// Candidates on either side of the plain grid, each `kFitStride` codes apart in where the largest weight lands.
-constexpr int kFitReach = 8;
-constexpr float kFitStride = 0.125f;
-
 template <int n, class Codes>
 ROSI_CLONES float step_for(const float* x, const Codes& codes) {
-  float extreme = 0;  // the weight of largest magnitude, with its sign
-  for (int k = 0; k < n; ++k) extreme = magnitude(x[k]) > magnitude(extreme) ? x[k] : extreme;
-  if (extreme == 0.0f) return 0;
-  const float low = static_cast<float>(codes.lowest), high = static_cast<float>(codes.highest);
-  float best_gain = 0, best_step = extreme / low;
-  // The largest weight may sit at either end: the ends differ by one code, and the better one depends on the others.
-  for (const float end : {low, high}) {
-    for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
-      const float inverse = (end + Codes::kSpacing * kFitStride * static_cast<float>(candidate)) / extreme;
-      float products[n] = {}, squares[n] = {};
-      for (int k = 0; k < n; ++k) {
-        const float code = codes.nearest(x[k] * inverse);
-        products[k] = code * x[k];
-        squares[k] = code * code;
-      }
-      const float product = tree_sum<n>(products), square = tree_sum<n>(squares);
-      // The error falls by product^2 / square below sum x^2 at the best step for these codes.
-      if (square > 0 && product * product > best_gain * square) {
-        best_gain = product * product / square;
-        best_step = product / square;
-      }
-    }
-  }
-  return best_step;
+  return best_step<n>(x, codes);
 }
 
 template <int n>

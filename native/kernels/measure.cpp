@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/clones.h"
+#include "kernels/measure_sums.h"
 #include "kernels/row_codes.h"
 #include "kernels/tensor_view.h"
 #include "kernels/types.h"
@@ -12,8 +13,6 @@
 namespace rosi::kernels {
 namespace {
 
-// Rows are summed in this many parts whatever the number of threads, so that the sums' order is fixed.
-constexpr std::int64_t kParts = 16;
 // Groups of columns that ask for less than this share of |t|^2 have too little signal for their share to mean anything.
 constexpr double kFaintGroup = 1e-6;
 
@@ -42,12 +41,12 @@ struct RowSums {
 ROSI_INLINE void add_lanes(const float* before, const float* after, int n, double p, const float* mu,
                            double* __restrict column, RowSums& sums) {
   for (int k = 0; k < n; ++k) {
-    const double change = double{after[k]} - double{before[k]};
-    sums.along[k] += change * double{mu[k]};
+    const double change = change_between(before[k], after[k]);
+    add_along(sums.along[k], change, mu[k]);
     sums.change_squares[k] += change * change;
     sums.weight_squares[k] += double{before[k]} * double{before[k]};
     sums.changed[k] += after[k] - before[k] != 0.0f ? 1 : 0;
-    column[k] += p * change;
+    add_to_column(column[k], p, change);
   }
 }
 
@@ -64,7 +63,7 @@ ROSI_CLONES void add_changes(const float* before, const float* after, int n, dou
 ROSI_CLONES void add_errors(const float* before, const float* after, int n, double s, const float* t,
                             double* __restrict errors) {
   for (int k = 0; k < n; ++k) {
-    const double error = (double{after[k]} - double{before[k]}) - s * double{t[k]};
+    const double error = change_between(before[k], after[k]) - s * double{t[k]};
     errors[k] += error * error;
   }
 }
@@ -154,16 +153,14 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
 }
 
 void join(const RowSums& row, Sums& sums) {
-  double along = 0;
   for (int k = 0; k < kRun; ++k) {
-    along += row.along[k];
     sums.change_squares += row.change_squares[k];
     sums.weight_squares += row.weight_squares[k];
     sums.changed += row.changed[k];
   }
   sums.saturated += row.saturated;
   sums.steps += row.steps;
-  sums.along.push_back(along);
+  sums.along.push_back(join_lanes(row.along));
 }
 
 double mean_magnitude(const std::vector<float>& values) {
@@ -198,10 +195,9 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   const double size = update.size;
   const double n_weights = double(update.s.size()) * double(update.t.size());
   const double alignment = update.alignment;
-  double gain = 0, read = 0, along_squares = 0, cross = 0, error_squares = 0, s_squares = 0, t_squares = 0;
+  double gain = 0, along_squares = 0, cross = 0, error_squares = 0, s_squares = 0, t_squares = 0;
   for (std::size_t i = 0; i < update.s.size(); ++i) {
     gain += double{update.s[i]} * all.along[i];
-    read += double{update.p[i]} * all.along[i];
     along_squares += all.along[i] * all.along[i];
     s_squares += double{update.s[i]} * update.s[i];
   }
@@ -220,7 +216,7 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   }
   Realised realised;
   realised.relative_change = all.weight_squares > 0 ? size / std::sqrt(all.weight_squares) : 0;
-  realised.gain = read / alignment / size;
+  realised.gain = gain_of(update, all.along);
   realised.worst_gain = realised.gain;
   realised.size = size;
   realised.push = update.push;
@@ -242,7 +238,6 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
 Realised run(const Measurement& job, const Inputs& inputs, const core::ThreadPool& threads,
              const core::Progress& progress, std::vector<double>* column_change) {
   const std::int64_t n_out = job.update.n_out();
-  const std::int64_t part_rows = (n_out + kParts - 1) / kParts;
   const auto n_in = static_cast<std::size_t>(job.update.n_in());
   std::vector<Sums> parts(static_cast<std::size_t>(kParts));
   threads.for_each(kParts, [&](std::int64_t index, const core::ThreadPool::Run& run) {
@@ -250,7 +245,8 @@ Realised run(const Measurement& job, const Inputs& inputs, const core::ThreadPoo
     sums.column.assign(n_in, 0.0);
     sums.errors.assign(inputs.mean_squares.size(), 0.0);
     std::vector<float> decoded(job.encoded == nullptr ? 0 : n_in);
-    for (std::int64_t i = index * part_rows; i < std::min(n_out, (index + 1) * part_rows); ++i) {
+    const RowRange rows = part_rows(n_out, index);
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       RowSums row;
       measure_row(job, i, decoded, sums, row);
       join(row, sums);

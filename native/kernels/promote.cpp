@@ -10,6 +10,7 @@
 #include "kernels/add_floats.h"
 #include "kernels/blocks.h"
 #include "kernels/measure.h"
+#include "kernels/measure_sums.h"
 #include "kernels/refit.h"
 #include "kernels/sigma_delta_cpu.h"
 #include "kernels/tensor_view.h"
@@ -20,18 +21,15 @@ namespace {
 
 using core::slice;
 
-/// The values plus left right^T, in the row's type. Without a left factor they are only converted.
+/// The values plus left right^T, in the row's type.
 void encode_row(std::uint32_t type, float left, std::span<const float> right, std::vector<float>& values,
                 std::byte* row) {
-  if (left != 0.0f) {
-    for (std::size_t j = 0; j < values.size(); ++j) values[j] += left * right[j];
-  }
-  // A number outside the type's range ends at its largest one rather than at infinity, which would poison every output.
-  with_float(type, [&](auto tag) {
-    constexpr float kLargest = decltype(tag)::Type::kLargest;
-    for (float& value : values) value = larger(-kLargest, smaller(kLargest, value));
+  for (std::size_t j = 0; j < values.size(); ++j) values[j] = promoted(values[j], left, right[j]);
+  const bool is_float = with_float(type, [&](auto tag) {
+    auto* weights = reinterpret_cast<typename decltype(tag)::Type*>(row);
+    for (std::size_t j = 0; j < values.size(); ++j) store_nearest(weights[j], values[j]);
   });
-  quantize_row(type, values.data(), row, static_cast<std::int64_t>(values.size()));
+  if (!is_float) quantize_row(type, values.data(), row, static_cast<std::int64_t>(values.size()));
 }
 
 /// target = source + left right^T, each weight or block at the nearest of its type; without `left` the source alone.
@@ -62,8 +60,7 @@ struct Promotion {
     std::vector<double> change;
     measure(source, type, target, unit, {}, threads, slice(progress, 0.5, 0.6), &change);
     std::vector<float> lack(unit.t.size());
-    for (std::size_t j = 0; j < lack.size(); ++j)
-      lack[j] = static_cast<float>(change[j] - unit.alignment * double{unit.t[j]});
+    for (std::size_t j = 0; j < lack.size(); ++j) lack[j] = lack_of(change[j], unit.alignment, unit.t[j]);
     // All codes are new, so no move counts as taking one back.
     close_columns(type, target, target, unit, lack, threads, slice(progress, 0.6, 0.9));
     return finish(target, slice(progress, 0.9, 1));

@@ -8,6 +8,7 @@
 #include "core/thread_pool.h"
 #include "kernels/add_floats.h"
 #include "kernels/measure.h"
+#include "kernels/measure_sums.h"
 #include "kernels/rank_one.h"
 #include "kernels/refit.h"
 #include "kernels/sigma_delta_cpu.h"
@@ -58,8 +59,7 @@ struct Attempt {
     std::vector<double> change;
     measure(type, source, target, update, {}, threads, {}, &change);
     std::vector<float> lack(update.t.size());
-    for (std::size_t j = 0; j < lack.size(); ++j)
-      lack[j] = static_cast<float>(change[j] - update.alignment * double{update.t[j]});
+    for (std::size_t j = 0; j < lack.size(); ++j) lack[j] = lack_of(change[j], update.alignment, update.t[j]);
     // The codes before the closure are new themselves, so no move counts as taking one back.
     close_columns(type, target, target, update, lack, threads, slice(progress, 0.6, 0.9));
     return finish("refit", target, slice(progress, 0.9, 1));

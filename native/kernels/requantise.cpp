@@ -1,19 +1,15 @@
 #include "kernels/requantise.h"
 
-#include <cmath>
-#include <cstring>
 #include <type_traits>
 
 #include "kernels/blocks.h"
 #include "kernels/clones.h"
 #include "kernels/fit.h"
+#include "kernels/quantise_block.h"
 #include "kernels/row_codes.h"
 
 namespace rosi::kernels {
 namespace {
-
-/// Far enough out for every code; NaN, which no integer can hold, ends at an edge.
-ROSI_INLINE float clamped(float x) { return larger(smaller(x, 1024.0f), -1024.0f); }
 
 /// Nearest codes for x[0 .. 32 * n_runs) on the given grids; returns the squared error.
 template <class Codes>
@@ -21,16 +17,7 @@ ROSI_CLONES double nearest_codes(const Codes& kind, int centre, const float* ste
                                  const float* x, int n_runs, std::int8_t* __restrict codes) {
   double error = 0;
   for (int part = 0; part < n_runs * kRunGrids; ++part) {
-    const Grid grid{steps[part], offsets[part]};
-    const float inverse = inverse_step(grid.step);
-    double squares[kGridWeights];
-    for (int k = 0; k < kGridWeights; ++k) {
-      const int code = static_cast<int>(kind.nearest(clamped((x[k] - grid.offset) * inverse))) + centre;
-      const double miss = double{value_of(grid, code, centre)} - double{x[k]};
-      squares[k] = miss * miss;
-      codes[k] = static_cast<std::int8_t>(code);
-    }
-    for (int k = 0; k < kGridWeights; ++k) error += squares[k];
+    error = add_nearest_codes(kind, centre, {steps[part], offsets[part]}, x, codes, error);
     x += kGridWeights;
     codes += kGridWeights;
   }
@@ -155,11 +142,9 @@ void requantise_row(std::uint32_t type, const float* x, std::byte* row, std::int
     Block* blocks = reinterpret_cast<Block*>(row);
     for (std::int64_t b = 0; b < n_in / Block::kWeights; ++b) {
       const float* values = x + b * Block::kWeights;
-      Block fitted = blocks[b];
-      fit_block(fitted, values);
-      const double new_error = assign_codes(type, values, fitted);
-      const double old_error = assign_codes(type, values, blocks[b]);
-      if (new_error < old_error || std::isnan(old_error)) blocks[b] = fitted;
+      choose_grid(
+          blocks[b], [&](Block& block) { fit_block(block, values); },
+          [&](Block& block) { return assign_codes(type, values, block); });
     }
   });
 }
