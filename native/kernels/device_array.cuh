@@ -1,8 +1,9 @@
-// Memory of the current device, and CUDA's errors as ours.
+// Memory of the current device, sizes of launches, and CUDA's errors as ours.
 #pragma once
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -14,6 +15,11 @@ inline void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   throw core::Error(core::ErrorCode::engine_failed, std::string(what) + ": " + cudaGetErrorString(status),
                     {{"cuda", double(status)}});
+}
+
+/// How many blocks of `block` threads make `threads`.
+inline unsigned blocks_for(std::int64_t threads, int block) {
+  return static_cast<unsigned>((threads + block - 1) / block);
 }
 
 /// Device memory for `count` values; freed with the object.
@@ -31,6 +37,7 @@ class DeviceArray {
   DeviceArray& operator=(const DeviceArray&) = delete;
 
   T* get() { return data_; }
+  const T* get() const { return data_; }
   void clear() { check(cudaMemset(data_, 0, count_ * sizeof(T)), "clear device memory"); }
   void read(std::span<T> out) {
     check(cudaMemcpy(out.data(), data_, out.size_bytes(), cudaMemcpyDeviceToHost), "copy from the device");

@@ -24,7 +24,8 @@ struct Shape {
 };
 
 ROSI_HD inline std::int64_t tiles(const Shape& shape) { return (shape.n_in + kTileColumns - 1) / kTileColumns; }
-ROSI_HD inline std::int64_t runs(const Shape& shape) { return shape.n_in / kRun; }
+/// The last run of a float type may be a part of one.
+ROSI_HD inline std::int64_t runs(const Shape& shape) { return (shape.n_in + kRun - 1) / kRun; }
 ROSI_HD inline int runs_in_tile(const Shape& shape, std::int64_t tile) {
   const std::int64_t left = runs(shape) - tile * kTileRuns;
   return left < kTileRuns ? static_cast<int>(left) : kTileRuns;

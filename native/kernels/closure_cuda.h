@@ -1,0 +1,15 @@
+// close_columns() on the current device, for the kernels: every pointer is to its memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/rank_one_gpu.h"
+
+namespace rosi::kernels {
+
+/// `source` may be `target`, as in close_columns(). `tolerance` is column_tolerance().
+void close_columns_cuda(std::uint32_t type, const std::byte* source, std::byte* target, const gpu::Shape& shape,
+                        const float* p, float* lack, float tolerance);
+
+}  // namespace rosi::kernels

@@ -1,0 +1,69 @@
+#include "kernels/closure_emulated.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/blocks.h"
+#include "kernels/rank_one_gpu.h"
+
+namespace rosi::kernels {
+namespace {
+
+template <class Block>
+struct Closure {
+  gpu::Shape shape;
+  const Block* source;
+  Block* target;
+  const std::vector<float>& p;
+  float tolerance;
+  std::span<float> lack;
+  std::vector<char> stuck;
+
+  /// One round; false when nothing moved.
+  bool round() {
+    std::vector<gpu::MoveKey> first(lack.size());
+    for (std::size_t j = 0; j < first.size(); ++j) first[j] = gpu::first_key(lack[j], tolerance, stuck[j] != 0);
+    std::vector<gpu::MoveKey> best = first;
+    // Parts backwards: the device runs them in any order.
+    for (std::int64_t part = gpu::search_parts(shape); part-- > 0;) {
+      for (std::int64_t j = 0; j < shape.n_in; ++j) best[j] = std::min(best[j], search(part, j, first[j]));
+    }
+    bool moved = false;
+    for (std::int64_t j = 0; j < shape.n_in; ++j) {
+      bool is_stuck = stuck[j] != 0;
+      moved |= gpu::apply_key(source, target, shape, j, p.data(), first[j], best[j], lack[j], is_stuck);
+      stuck[j] = is_stuck ? 1 : 0;
+    }
+    return moved;
+  }
+
+  gpu::MoveKey search(std::int64_t part, std::int64_t j, gpu::MoveKey key) const {
+    const std::int64_t end = std::min(shape.n_out, (part + 1) * gpu::kSearchRows);
+    for (std::int64_t row = part * gpu::kSearchRows; row < end; ++row) {
+      if (p[row] == 0.0f) continue;
+      const gpu::Place at = gpu::place<Block>(shape, row, j / kRun);
+      key = gpu::search_row(source[at.block], target[at.block], at.run, static_cast<int>(j % kRun), p[row], row,
+                            lack[j], key);
+    }
+    return key;
+  }
+};
+
+}  // namespace
+
+void close_columns_emulated(std::uint32_t type, const std::byte* source, std::byte* target, const UnitUpdate& update,
+                            std::span<float> lack) {
+  with_block(type, [&](auto tag) {
+    using Block = typename decltype(tag)::Type;
+    Closure<Block> closure{{update.n_in(), update.n_out()},
+                           reinterpret_cast<const Block*>(source),
+                           reinterpret_cast<Block*>(target),
+                           update.p,
+                           column_tolerance(update.size, update.n_in()),
+                           lack,
+                           std::vector<char>(lack.size(), 0)};
+    for (int round = 0; round < kClosureRounds && closure.round(); ++round) continue;
+  });
+}
+
+}  // namespace rosi::kernels
