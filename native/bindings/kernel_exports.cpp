@@ -61,6 +61,10 @@ std::span<std::byte> writable(Napi::Uint8Array& array) {
   return {reinterpret_cast<std::byte*>(array.Data()), array.ByteLength()};
 }
 
+std::vector<float> floats_if_given(const Napi::Value& value) {
+  return value.IsUndefined() ? std::vector<float>() : to_floats(value);
+}
+
 /// _addRankOne(type, bytes, nIn, nOut, left, right, threads) -> { bytes, realised }
 Napi::Value add_rank_one(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
@@ -128,8 +132,8 @@ Napi::Value repack(const Napi::CallbackInfo& info) {
 Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
-  const auto given = [&](std::size_t i) { return info[i].IsUndefined() ? std::vector<float>() : to_floats(info[i]); };
-  const auto update = kernels::UnitUpdate::of(to_floats(info[4]), to_floats(info[5]), given(7), given(8));
+  const auto update = kernels::UnitUpdate::of(to_floats(info[4]), to_floats(info[5]), floats_if_given(info[7]),
+                                              floats_if_given(info[8]));
   if (update.n_in() != tensor.n_in || update.n_out() != tensor.n_out) {
     throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers and not be zero");
   }
@@ -146,24 +150,24 @@ Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   return target;
 }
 
-/// _promote(type, bytes, nIn, nOut, left, right, targetType, threads) -> Uint8Array. threads 0: as a GPU does it,
-/// before any flips; float types only.
+/// _promote(type, bytes, nIn, nOut, left, right, targetType, threads, readout?) -> Uint8Array. threads 0: as a GPU does
+/// it.
 Napi::Value promote(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
-  const auto left = to_floats(info[4]), right = to_floats(info[5]);
+  const auto left = to_floats(info[4]), right = to_floats(info[5]), readout = floats_if_given(info[8]);
   const std::uint32_t type = info[6].As<Napi::Number>();
   if (std::int64_t(left.size()) != tensor.n_out || std::int64_t(right.size()) != tensor.n_in ||
-      kernels::block_size(type).weights != 1) {
-    throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers, and the target be floats");
+      !kernels::is_promotion_target(type)) {
+    throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers, and the target be one");
   }
   const std::size_t row = kernels::row_bytes(type, tensor.n_in);
   auto target = Napi::Uint8Array::New(info.Env(), row * static_cast<std::size_t>(tensor.n_out));
+  const kernels::RankOne update{left, right, {}, readout};
   if (const int threads = to_int(info[7], 1); threads == 0) {
-    kernels::promote_to_floats_emulated(tensor.type, tensor.bytes, type, writable(target), left, right);
+    kernels::promote_emulated(tensor.type, tensor.bytes, type, writable(target), update);
   } else {
-    kernels::promote(encoded_rows(tensor), type, writable(target), tensor.n_in, tensor.n_out, {left, right}, threads,
-                     {});
+    kernels::promote(encoded_rows(tensor), type, writable(target), tensor.n_in, tensor.n_out, update, threads, {});
   }
   return target;
 }

@@ -36,7 +36,7 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
     /** [nOut]: what follows uses the output along this. */
     readout?: Float32Array,
   ): Uint8Array;
-  /** To a float type. `threads` 0: as a GPU does it, before any flips, run on the CPU. */
+  /** To a float type or Q8_0. `threads` 0: as a GPU does it, run on the CPU. */
   _promote(
     type: number,
     bytes: Uint8Array,
@@ -46,6 +46,8 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
     right: Float32Array,
     target: number,
     threads: number,
+    /** [nOut]: what follows uses the output along this. */
+    readout?: Float32Array,
   ): Uint8Array;
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;
