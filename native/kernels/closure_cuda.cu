@@ -9,8 +9,6 @@
 namespace rosi::kernels {
 namespace {
 
-constexpr unsigned kAllLanes = 0xffffffffu;
-
 __global__ void start_search(std::int64_t n_in, const float* lack, float tolerance, const bool* stuck,
                              gpu::MoveKey* first, gpu::MoveKey* best) {
   const std::int64_t j = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;

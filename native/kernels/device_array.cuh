@@ -17,6 +17,8 @@ inline void check(cudaError_t status, const char* what) {
                     {{"cuda", double(status)}});
 }
 
+inline constexpr unsigned kAllLanes = 0xffffffffu;  // of a warp
+
 /// How many blocks of `block` threads make `threads`.
 inline unsigned blocks_for(std::int64_t threads, int block) {
   return static_cast<unsigned>((threads + block - 1) / block);

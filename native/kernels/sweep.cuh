@@ -9,9 +9,7 @@
 
 namespace rosi::kernels {
 
-inline constexpr unsigned kAllLanes = 0xffffffffu;
-
-/// In device memory.
+/// What a sweep is of; its pointers are to device memory.
 struct Sweep {
   gpu::Shape shape;
   Penalties pull;
