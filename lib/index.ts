@@ -26,7 +26,7 @@ export { readPlan, savePlan } from './outputs/plan-file';
 export type { PlanProvenance, SavedPlan } from './outputs/saved-plan';
 export { writeLoraAdapter } from './outputs/lora';
 export { writePeftAdapter, type PeftModel } from './outputs/peft';
-export { controlPushes, writeControlVector, type LayerPush } from './outputs/control-vector';
+export { controlPushes, readControlVector, writeControlVector, type LayerPush } from './outputs/control-vector';
 export { writeModelfile, type ModelfileInfo, type ModelfileOptions } from './outputs/modelfile';
 export type { FileOptions } from './outputs/whole-file';
 export { inspect } from './inspect';

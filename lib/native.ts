@@ -218,6 +218,8 @@ export interface NativeAddon {
   tokenize(session: SessionHandle, segments: { text: string; parseSpecial: boolean }[], addBos: boolean): Int32Array;
   detokenize(session: SessionHandle, tokens: Int32Array): string;
   loadAdapter(session: SessionHandle, factors: RankOneFactors[]): AdapterHandle;
+  /** A control vector: each vector [dModel] is added to the stream after its block, from 1, on every token. */
+  loadPushes(session: SessionHandle, pushes: { layer: number; vector: Float32Array }[]): AdapterHandle;
   capture(session: SessionHandle, request: NativeCaptureRequest, onProgress: Tick): Task<NativeCapture>;
   nextTokenLogits(
     session: SessionHandle,

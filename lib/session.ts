@@ -14,6 +14,7 @@ import {
   type Tick,
 } from './native';
 import { runStage, type CallOptions } from './stage';
+import type { LayerPush } from './outputs/control-vector';
 import { renderPrompt, type Conversation, type RenderedPrompt } from './template';
 import { oneLine } from './text';
 import { fastestThreads } from './threads';
@@ -126,9 +127,12 @@ export class ModelSession {
    * @throws RosiError `OPTION_INVALID`, `ENGINE_FAILED`, `FILE_FAILED`: the engine reads it from a temporary file.
    */
   loadAdapter(factors: RankOneFactors[]): AdapterHandle {
-    const adapter = native.loadAdapter(this.handle, factors);
-    this.adapters.add(adapter); // each keeps the model in memory
-    return adapter;
+    return this.keep(native.loadAdapter(this.handle, factors));
+  }
+
+  /** A control vector as an adapter: pushes of the stream on every token. @throws RosiError `OPTION_INVALID` */
+  loadPushes(pushes: readonly LayerPush[]): AdapterHandle {
+    return this.keep(native.loadPushes(this.handle, [...pushes]));
   }
 
   closeAdapter(adapter: AdapterHandle): void {
@@ -219,6 +223,11 @@ export class ModelSession {
     const texts = answers.map((tokens) => this.decode(tokens));
     const counts = answers.map(({ length }) => length);
     return { texts: exact ? texts : texts.map((text) => text.trim()), counts, firstLogits: logits };
+  }
+
+  private keep(adapter: AdapterHandle): AdapterHandle {
+    this.adapters.add(adapter); // each keeps the model in memory
+    return adapter;
   }
 
   private async streamNodes(nLayer: number): Promise<string[]> {

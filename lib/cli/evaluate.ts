@@ -5,6 +5,7 @@ import type { EvaluateOptions, ModelToEvaluate } from '../evaluation/evaluate';
 import { evaluationMarkdown, evaluationSummary } from '../evaluation/evaluation-text';
 import { plainSuite, type Suite } from '../evaluation/suite';
 import { builtInSuites, limited } from '../evaluation/suites';
+import { readControlVector } from '../outputs/control-vector';
 import { readPrompts } from '../prompt-files';
 import { roles } from '../prompts';
 import { collect, number, usage } from './arguments';
@@ -20,6 +21,8 @@ interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinkin
   safetyPrompt?: boolean;
   system?: string;
   plan?: string;
+  controlVector?: string;
+  controlScale?: number;
   cache: string | boolean;
   report?: string[];
   overwrite?: boolean;
@@ -39,6 +42,8 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--safety-prompt', "the first MODEL with rosi's safety system prompt, too")
     .option('--system <text>', 'the first MODEL with this system prompt, too')
     .option('--plan <file>', 'the first MODEL with the edit of this plan at run time, too')
+    .option('--control-vector <file>', 'the first MODEL with this control vector at run time, too')
+    .option('--control-scale <x>', 'how strong the control vector is (default: 1)', number)
     .optionsGroup("Requests (default: the built-in set's test prompts):")
     .option('--harmful <file>', 'requests to refuse: .txt, .json, .jsonl, .csv or .tsv')
     .option('--harmless <file>', 'requests to answer, of the same form')
@@ -94,6 +99,10 @@ async function columnsOf(
   if (flags.safetyPrompt) added.push({ model, system: safetyPrompt });
   if (flags.system !== undefined) added.push({ model, system: flags.system });
   if (flags.plan !== undefined) added.push({ model, plan: await library.readPlan(flags.plan) });
+  const { controlVector, controlScale } = flags;
+  if (controlVector !== undefined)
+    added.push({ model, controlVector: await readControlVector(controlVector, controlScale) });
+  else if (controlScale !== undefined) throw usage('--control-scale is of a control vector; give --control-vector');
   return [...models, ...added];
 }
 

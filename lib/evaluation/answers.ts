@@ -1,3 +1,4 @@
+import type { LayerPush } from '../outputs/control-vector';
 import type { SavedPlan } from '../outputs/saved-plan';
 import { ModelSession, type RunTimeEdit } from '../session';
 import { throwIfAborted } from '../errors';
@@ -19,6 +20,8 @@ export interface Subject {
   system: string | null;
   /** An edit that acts at run time; null: none. */
   plan: SavedPlan | null;
+  /** A control vector that acts at run time; null: none. */
+  controlVector: readonly LayerPush[] | null;
 }
 
 /** A greedy answer. */
@@ -102,11 +105,22 @@ async function generateInto(
         );
       }
     };
-    if (subject.plan === null || subject.plan.plan.tensors.length === 0) await generate(session);
-    else await withEdit(session, subject.plan.plan, { signal }, generate);
+    await withSubject(session, subject, { signal }, generate);
   } finally {
     session.close();
   }
+}
+
+/** Lends the session with what the subject adds to its file. */
+export async function withSubject<T>(
+  session: ModelSession,
+  { plan, controlVector }: Subject,
+  options: CallOptions,
+  use: (session: ModelSession, edit?: RunTimeEdit) => Promise<T>,
+): Promise<T> {
+  if (controlVector !== null) return use(session, { adapter: session.loadPushes(controlVector), scale: 1 });
+  if (plan === null || plan.plan.tensors.length === 0) return use(session);
+  return withEdit(session, plan.plan, options, use);
 }
 
 /** What the engine is asked; the item's own system turn comes after the subject's. */
@@ -121,12 +135,16 @@ function opensReasoning(session: ModelSession, item: SuiteItem, system: string |
 }
 
 /** Everything that decides an answer beside the item: another version may frame prompts otherwise, or have another engine. */
-function identityOf({ sha256: model, system, plan }: Subject, { maxTokens, thinking }: AnswerSettings): string {
-  const edit = plan === null ? null : sha256(JSON.stringify(plan.plan, typedArraysAsLists));
+function identityOf(
+  { sha256: model, system, plan, controlVector }: Subject,
+  { maxTokens, thinking }: AnswerSettings,
+): string {
+  const added = plan?.plan ?? controlVector;
+  const edit = added === null ? null : sha256(JSON.stringify(added, typedArraysAsText));
   return JSON.stringify({ rosi: version, model, system, edit, maxTokens, thinking });
 }
 
-function typedArraysAsLists(_: string, value: unknown): unknown {
+function typedArraysAsText(_: string, value: unknown): unknown {
   return ArrayBuffer.isView(value)
     ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
     : value;

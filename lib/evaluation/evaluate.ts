@@ -5,10 +5,12 @@ import { safetyPrompt } from '../baseline';
 import { StageClock } from '../clock';
 import { RosiError, toRosiError } from '../errors';
 import { modelFiles } from '../model-files';
-import { native } from '../native';
+import { native, type Tick } from '../native';
 import { checkMaxTokens } from '../options';
+import type { LayerPush } from '../outputs/control-vector';
 import type { SavedPlan } from '../outputs/saved-plan';
 import { runStage, type CallOptions } from '../stage';
+import { counted } from '../text';
 import { version } from '../version';
 import { answersOf, type Answer, type Subject } from './answers';
 import { cacheFolder } from './cache-folder';
@@ -32,6 +34,8 @@ export interface ModelToEvaluate {
   system?: string | undefined;
   /** An edit that acts at run time, exactly, without a file of its own. Default none. */
   plan?: SavedPlan | undefined;
+  /** A control vector that acts at run time: `readControlVector`. Not together with a plan. Default none. */
+  controlVector?: readonly LayerPush[] | undefined;
 }
 
 export interface EvaluateOptions extends CallOptions {
@@ -173,24 +177,24 @@ async function subjectsOf(
   const hashes = new Map<string, string>();
   const subjects = [];
   for (const given of models) {
-    const { model, system, plan, name } = typeof given === 'string' ? ({ model: given } as ModelToEvaluate) : given;
+    const one: ModelToEvaluate = typeof given === 'string' ? { model: given } : given;
+    const { model, system = null, plan = null, controlVector = null } = one;
+    if (plan !== null && controlVector !== null)
+      throw new RosiError('OPTION_INVALID', 'a model is evaluated with a plan or a control vector, not with both', {
+        model,
+      });
     const files = modelFiles(model);
-    const hash =
-      hashes.get(model) ??
-      (await runStage({ signal, onProgress }, { stage: 'hash', note: basename(model) }, (tick) =>
-        native.sha256(files, tick),
-      ));
-    hashes.set(model, hash);
-    const edit = plan === undefined ? null : editText(plan);
-    const described = {
-      name: name ?? defaultName(model, system, edit),
-      path: model,
-      sha256: hash,
-      bytes: files.reduce((sum, path) => sum + sizeOf(path), 0),
-      system: system ?? null,
-      edit,
-    };
-    subjects.push({ subject: { model, sha256: hash, system: system ?? null, plan: plan ?? null }, described });
+    const note = basename(model);
+    const hash = (tick: Tick) => native.sha256(files, tick);
+    const known = hashes.get(model) ?? (await runStage({ signal, onProgress }, { stage: 'hash', note }, hash));
+    hashes.set(model, known);
+    const edit = plan !== null ? editText(plan) : controlVector !== null ? pushText(controlVector) : null;
+    const name = one.name ?? defaultName(one);
+    const bytes = files.reduce((sum, path) => sum + sizeOf(path), 0);
+    subjects.push({
+      subject: { model, sha256: known, system, plan, controlVector },
+      described: { name, path: model, sha256: known, bytes, system, edit },
+    });
   }
   return subjects;
 }
@@ -207,9 +211,18 @@ function editText({ plan: { edit, tensors } }: SavedPlan): string {
   return `${edit.rightFactor} factor, layer ${edit.layer}, strength ${edit.strength}, ${tensors.length} tensors, at run time`;
 }
 
-function defaultName(model: string, system: string | undefined, edit: string | null): string {
-  const prompt = system === undefined ? [] : [system === safetyPrompt ? 'safety prompt' : 'system prompt'];
-  return [basename(model, '.gguf'), ...prompt, ...(edit === null ? [] : ['edit'])].join(' + ');
+function pushText(pushes: readonly LayerPush[]): string {
+  const norm = (vector: Float32Array) => Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+  const size = pushes.reduce((sum, { vector }) => sum + norm(vector), 0);
+  return `control vector of ${counted(pushes.length, 'block')}, ${size.toPrecision(3)} in all, on every token`;
+}
+
+function defaultName({ model, system, plan, controlVector }: ModelToEvaluate): string {
+  const parts = [basename(model, '.gguf')];
+  if (system !== undefined) parts.push(system === safetyPrompt ? 'safety prompt' : 'system prompt');
+  if (plan !== undefined) parts.push('edit');
+  if (controlVector !== undefined) parts.push('control vector');
+  return parts.join(' + ');
 }
 
 /** Results are told apart by name. */

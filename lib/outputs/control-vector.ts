@@ -1,5 +1,7 @@
 import type { Direction } from '../direction';
 import { RosiError } from '../errors';
+import { inspect } from '../inspect';
+import { native, runTask } from '../native';
 import type { UpdatePlan } from '../plan';
 import { version } from '../version';
 import { ggufBytes } from './gguf-bytes';
@@ -73,6 +75,25 @@ export async function writeControlVector(
     'rosi.scale': { float32: 1 },
   };
   await writeWhole(path, ggufBytes(metadata, tensors), options);
+}
+
+/**
+ * The pushes of a control vector's GGUF, as rosi and llama-cvector-generator write them, times `scale`.
+ *
+ * @throws RosiError `GGUF_INVALID` when it holds none, and as `inspect`.
+ */
+export async function readControlVector(path: string, scale = 1): Promise<LayerPush[]> {
+  const { tensors } = await inspect(path);
+  const named = tensors.flatMap(({ name }) => {
+    const match = /^direction\.(\d+)$/u.exec(name);
+    return match === null ? [] : [{ name, layer: Number(match[1]) }];
+  });
+  if (named.length === 0) {
+    throw new RosiError('GGUF_INVALID', `${path} is no control vector: it has no tensor direction.N`, { path });
+  }
+  const names = named.map(({ name }) => name);
+  const vectors = await runTask(() => native.readVectors(path, names));
+  return named.map(({ layer }, i) => ({ layer, vector: vectors[i]!.map((value) => value * scale) }));
 }
 
 function checkPushes(pushes: readonly LayerPush[]): void {

@@ -191,6 +191,17 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info) {
   return wrap(info.Env(), engine::Adapter::load(session, factors));
 }
 
+/// loadPushes(session, [{ layer, vector }]) -> adapter
+Napi::Value load_pushes(const Napi::CallbackInfo& info) {
+  const auto list = info[1].As<Napi::Array>();
+  std::vector<engine::StreamPush> pushes;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto item = list.Get(i).As<Napi::Object>();
+    pushes.push_back({to_int(item.Get("layer"), -1), to_floats(item.Get("vector"))});
+  }
+  return wrap(info.Env(), engine::Adapter::push(to_session(info[0]), pushes));
+}
+
 /// _loadAdapterFile(session, path) -> adapter
 Napi::Value load_adapter_file(const Napi::CallbackInfo& info) {
   const std::string path = info[1].As<Napi::String>();
@@ -225,6 +236,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("tokenize", Napi::Function::New(env, checked<tokenize>));
   exports.Set("detokenize", Napi::Function::New(env, checked<detokenize>));
   exports.Set("loadAdapter", Napi::Function::New(env, checked<load_adapter>));
+  exports.Set("loadPushes", Napi::Function::New(env, checked<load_pushes>));
   exports.Set("capture", Napi::Function::New(env, start<CaptureWorker>));
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
   exports.Set("_engineDequantize", Napi::Function::New(env, checked<engine_dequantize>));

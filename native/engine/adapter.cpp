@@ -154,6 +154,33 @@ std::shared_ptr<Adapter> Adapter::read(std::shared_ptr<Session> session, std::FI
   return adapter;
 }
 
+std::shared_ptr<Adapter> Adapter::push(std::shared_ptr<Session> session, const std::vector<StreamPush>& pushes) {
+  const auto n_layer = session->info().n_layer;
+  const auto d_model = static_cast<std::size_t>(session->info().d_model);
+  const auto refuse = [](const std::string& why, int layer) {
+    throw core::Error(core::ErrorCode::option_invalid, "the push after block " + std::to_string(layer) + " " + why,
+                      {{"layer", double(layer)}});
+  };
+  std::shared_ptr<Adapter> adapter(new Adapter());
+  adapter->pushes_.resize(static_cast<std::size_t>(std::max(0, n_layer - 1)) * d_model);
+  std::vector<bool> seen(static_cast<std::size_t>(n_layer));
+  for (const auto& [layer, vector] : pushes) {
+    if (layer < 1 || layer >= n_layer)
+      refuse("has no place: the model's blocks with one are 1 to " + std::to_string(n_layer - 1), layer);
+    if (vector.size() != d_model)
+      refuse("has " + std::to_string(vector.size()) + " numbers; the stream has " + std::to_string(d_model), layer);
+    if (!std::all_of(vector.begin(), vector.end(), [](float value) { return std::isfinite(value); }))
+      refuse("is not all finite numbers", layer);
+    if (seen[static_cast<std::size_t>(layer)]) refuse("is given twice", layer);
+    seen[static_cast<std::size_t>(layer)] = true;
+    std::copy(vector.begin(), vector.end(),
+              adapter->pushes_.begin() + std::ptrdiff_t(layer - 1) * std::ptrdiff_t(d_model));
+  }
+  if (pushes.empty()) throw core::Error(core::ErrorCode::option_invalid, "a control vector needs at least one push");
+  adapter->session_ = std::move(session);
+  return adapter;
+}
+
 Adapter::~Adapter() {
   if (adapter_ != nullptr) llama_adapter_lora_free(adapter_);
 }

@@ -1,5 +1,7 @@
 #include "engine/llama_context.h"
 
+#include <vector>
+
 #include "engine/assertions.h"
 #include "engine/backends.h"
 
@@ -20,6 +22,14 @@ LlamaContext make_context(llama_model* model, llama_context_params shape, const 
 }
 
 void use_adapter(llama_context* context, const Adapter* adapter, float scale) {
+  if (adapter != nullptr && !adapter->pushes().empty()) {
+    const ModelInfo& info = adapter->session()->info();
+    std::vector<float> pushes = adapter->pushes();
+    for (float& value : pushes) value *= scale;
+    if (llama_set_adapter_cvec(context, pushes.data(), pushes.size(), info.d_model, 1, info.n_layer - 1) != 0)
+      fail("the engine refused the control vector");
+    return;
+  }
   llama_adapter_lora* one = adapter == nullptr ? nullptr : adapter->get();
   if (llama_set_adapters_lora(context, &one, adapter == nullptr ? 0 : 1, &scale) != 0)
     fail("the engine refused the rank-one adapter");
