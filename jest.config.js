@@ -1,5 +1,8 @@
 // One project a folder of test/. Tests that load a model run one after another: see scripts/run-tests.mjs.
-const transform = { '^.+\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.json', diagnostics: { ignoreCodes: [151002] } }] };
+const transform = {
+  '/(lib|test/helpers)/parquet\\.ts$|/node_modules/hyparquet': '<rootDir>/test/helpers/common-js.js',
+  '^.+\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.json', diagnostics: { ignoreCodes: [151002] } }],
+};
 
 module.exports = {
   testTimeout: 300_000,
@@ -9,5 +12,6 @@ module.exports = {
     testMatch: [`<rootDir>/test/${folder}/**/*.test.ts`],
     modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/'],
     transform,
+    transformIgnorePatterns: ['/node_modules/(?!hyparquet)'],
   })),
 };

@@ -1,9 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
-
-import { CsvError, parse as parseCsv } from 'csv-parse/sync';
-
-import { type ErrorDetails, RosiError, toRosiError } from './errors';
+import { type FileContent, invalid, isRecord, itemRows, kindOf, type Place, readRows, type Row } from './file-rows';
 import { type PromptSet, type Role, roles, type Split, type SplitPrompts, splits } from './prompts';
 import { counted } from './text';
 
@@ -23,19 +18,7 @@ interface Item {
   place: Place;
 }
 
-/** Where an item was found, for messages. */
-interface Place {
-  path: string;
-  /** Counted from 1. */
-  line?: number;
-  /** Counted from 1. */
-  item?: number;
-}
-
 type Content = { kind: 'items'; items: Item[] } | { kind: 'set'; set: PromptSet | SplitPrompts };
-
-// 256 MiB: the largest public prompt sets are about 100 MB; above this someone named the wrong file.
-const maxBytes = 2 ** 28;
 
 /**
  * Reads the prompts of one role from a file.
@@ -44,6 +27,7 @@ const maxBytes = 2 ** 28;
  * - `.json`: an array of strings, or of objects with a field from {@link promptFields}.
  * - `.jsonl`, `.ndjson`: one such string or object a line.
  * - `.csv`, `.tsv`: a header, then one prompt a row.
+ * - `.parquet`: one prompt a row; uncompressed or Snappy.
  *
  * Where the field is `instruction` and there is also a filled `input`, as in Alpaca, the two are joined by an empty line.
  *
@@ -104,83 +88,14 @@ function refuseOtherRoles(items: readonly Item[]): void {
 }
 
 async function readContent(path: string, options: PromptFileOptions): Promise<Content> {
-  const text = await readText(path);
-  const content = parse(extname(path).toLowerCase(), text, path, options);
+  const content = toContent(await readRows(path), path, options);
   if (content.kind === 'items' && content.items.length === 0) throw invalid('there are no prompts in it', { path });
   return content;
 }
 
-function parse(extension: string, text: string, path: string, options: PromptFileOptions): Content {
-  switch (extension) {
-    case '.txt':
-      return {
-        kind: 'items',
-        items: lines(text).map(({ line, number }) => toItem(line.trim(), { path, line: number }, options)),
-      };
-    case '.json':
-      return fromJson(parseJson(text, { path }), path, options);
-    case '.jsonl':
-    case '.ndjson':
-      return {
-        kind: 'items',
-        items: lines(text).map(({ line, number }) => {
-          const place = { path, line: number };
-          return toItem(parseJson(line, place), place, options);
-        }),
-      };
-    case '.csv':
-      return { kind: 'items', items: fromTable(text, ',', path, options) };
-    case '.tsv':
-      return { kind: 'items', items: fromTable(text, '\t', path, options) };
-    default:
-      throw invalid(`prompts are read from .txt, .json, .jsonl, .csv and .tsv; "${extension}" is none of them`, {
-        path,
-      });
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw toRosiError(error);
-  }
-  if (bytes.length > maxBytes) throw invalid(`it has ${bytes.length} bytes; prompt files end at ${maxBytes}`, { path });
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes); // drops a byte order mark
-  } catch (cause) {
-    throw invalid('it is not UTF-8 text; save it as UTF-8', { path }, cause);
-  }
-}
-
-function lines(text: string): { line: string; number: number }[] {
-  return text
-    .split(/\r\n|\n|\r/u)
-    .map((line, index) => ({ line, number: index + 1 }))
-    .filter(({ line }) => line.trim() !== '');
-}
-
-function parseJson(text: string, place: Place): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const reason = (cause as Error).message;
-    const position = /position (\d+)/u.exec(reason)?.[1];
-    // Of a whole file, say which line it is; a line of .jsonl knows already.
-    const line = place.line ?? (position === undefined ? undefined : lineAt(text, Number(position)));
-    throw invalid(`it is not valid JSON: ${reason}`, line === undefined ? place : { ...place, line }, cause);
-  }
-}
-
-function lineAt(text: string, position: number): number {
-  return text.slice(0, position).split('\n').length;
-}
-
-function fromJson(value: unknown, path: string, options: PromptFileOptions): Content {
-  if (Array.isArray(value)) {
-    return { kind: 'items', items: value.map((item, index) => toItem(item, { path, item: index + 1 }, options)) };
-  }
+function toContent(file: FileContent, path: string, options: PromptFileOptions): Content {
+  if ('rows' in file) return { kind: 'items', items: file.rows.map((row) => toItem(row, options)) };
+  const { value } = file;
   if (isRecord(value) && splits.every((split) => split in value)) {
     const of = (split: Split) => toSet(value[split], path, options, `${split}.`);
     return { kind: 'set', set: { fit: of('fit'), validation: of('validation'), test: of('test') } };
@@ -198,25 +113,12 @@ function toSet(value: unknown, path: string, options: PromptFileOptions, prefix:
   const of = (role: Role): string[] => {
     const list = value[role] ?? [];
     if (!Array.isArray(list)) throw invalid(`${prefix}${role} must be an array`, { path });
-    return list.map((item, index) => toItem(item, { path, item: index + 1 }, options, `${prefix}${role}: `).prompt);
+    return itemRows(list, path).map((row) => toItem(row, options, `${prefix}${role}: `).prompt);
   };
   return { harmful: of('harmful'), harmless: of('harmless'), borderline: of('borderline') };
 }
 
-function fromTable(text: string, delimiter: string, path: string, options: PromptFileOptions): Item[] {
-  try {
-    const rows = parseCsv(text, { columns: true, delimiter, info: true, skip_empty_lines: true });
-    return (rows as unknown as { record: Record<string, string>; info: { lines: number } }[])
-      .filter(({ record }) => Object.values(record).some((cell) => cell.trim() !== ''))
-      .map(({ record, info }) => toItem(record, { path, line: info.lines }, options));
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    const line = (error as CsvError & { lines?: number }).lines;
-    throw invalid(`it is not a valid table: ${error.message}`, line === undefined ? { path } : { path, line }, error);
-  }
-}
-
-function toItem(value: unknown, place: Place, options: PromptFileOptions, prefix = ''): Item {
+function toItem({ value, place }: Row, options: PromptFileOptions, prefix = ''): Item {
   if (typeof value === 'string') {
     return { prompt: filled(value, place, prefix), role: undefined, split: undefined, place };
   }
@@ -229,8 +131,13 @@ function toItem(value: unknown, place: Place, options: PromptFileOptions, prefix
   }
   const { [name]: text, input, role, split } = value;
   if (typeof text !== 'string') throw invalid(`${prefix}${name} must be a string; got ${kindOf(text)}`, place);
-  const hasInput = name === 'instruction' && typeof input === 'string' && input.trim() !== '';
-  return { prompt: filled(hasInput ? `${text}\n\n${input}` : text, place, prefix), role, split, place };
+  const prompt = name === 'instruction' ? withInput(text, input) : text;
+  return { prompt: filled(prompt, place, prefix), role, split, place };
+}
+
+/** An instruction and what it is about, as Alpaca keeps them. */
+export function withInput(instruction: string, input: unknown): string {
+  return typeof input === 'string' && input.trim() !== '' ? `${instruction}\n\n${input}` : instruction;
 }
 
 function filled(prompt: string, place: Place, prefix: string): string {
@@ -249,19 +156,4 @@ function oneOf<T extends string>(allowed: readonly T[], value: unknown, name: st
 
 function isBlank(value: unknown): boolean {
   return value === undefined || value === null || value === '';
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
-}
-
-function invalid(message: string, place: Place, cause?: unknown, details: ErrorDetails = {}): RosiError {
-  const { path, line, item } = place;
-  const where = line !== undefined ? `:${line}` : item !== undefined ? `, item ${item}` : '';
-  return new RosiError('PROMPTS_INVALID', `${path}${where}: ${message}`, { ...place, ...details }, { cause });
 }

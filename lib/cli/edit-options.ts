@@ -20,7 +20,7 @@ export function addEditOptions(command: Command): Command {
   const defaults = resolveOptions('MODEL');
   return command
     .optionsGroup('Prompts (default: the built-in set):')
-    .option('--harmful <file>', 'requests to refuse: .txt, .json, .jsonl, .csv or .tsv')
+    .option('--harmful <file>', 'requests to refuse: .txt, .json, .jsonl, .csv, .tsv or .parquet')
     .option('--harmless <file>', 'requests to answer, of the same form')
     .option('--borderline <file>', 'requests to answer although they sound harmful (default: built in)')
     .option('--prompts <file>', 'all of them in one file, with roles and perhaps splits')

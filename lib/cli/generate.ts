@@ -20,7 +20,7 @@ export function addGenerate(program: Command, invocation: Invocation): void {
     .description("Answer prompts greedily, each on its own, in the model's chat template.")
     .argument('<MODEL>', 'GGUF file')
     .argument('[PROMPT...]', '"-" is read from standard input')
-    .option('--prompts <file>', 'read prompts from a file: .txt, .json, .jsonl, .csv or .tsv')
+    .option('--prompts <file>', 'read prompts from a file: .txt, .json, .jsonl, .csv, .tsv or .parquet')
     .option('--system <text>', 'system prompt')
     .option('--max-tokens <n>', 'longest answer', number)
     .option('--thinking', 'let a model that can think aloud first do so')

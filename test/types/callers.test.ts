@@ -8,8 +8,8 @@ const header = `import {
   applyPlan, applyUpdate, builtInPrompts, captureActivations, controlPushes, exitCodes, findWriters, generate, harden,
   inspect, labelAnswer, makePlan, readPlan, savePlan, writeControlVector, writeLoraAdapter, writeModelfile, writeOutputs,
   writePeftAdapter, trialUpdate, type PlannedTensor,
-  ModelSession, readPrompts, readPromptSet, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
-  type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts,
+  ModelSession, readPrompts, readPromptSet, readSuites, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
+  type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts, type Suite,
 } from 'rosi';
 declare const plan: Parameters<typeof applyUpdate>[1];
 declare const session: ModelSession;
@@ -75,6 +75,8 @@ const accepted: Record<string, string> = {
     const ok: boolean = (await verifyUpdate(undefined, 'o.gguf', { signal })).ok;
     const harmful: string[] = await readPrompts('a.txt'), set: PromptSet | SplitPrompts = await readPromptSet('b.json');
     const words: string = version;`,
+  'suites from files': `const suites: Suite[] = await readSuites('x.csv', { set: 'xstest', limit: 50 });
+    const [plain] = await readSuites('a.txt', { role: 'borderline' }), asked: string | undefined = plain?.items[0]?.user;`,
 };
 
 /** What a caller may not write, and the compiler's number for why. */
@@ -104,6 +106,7 @@ const refused: Record<string, [code: string, error: number]> = {
   'an output of no known kind': ["await writeOutputs({ gguf: 'o.gguf' }, await readPlan('p.json'));", 2353],
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],
   'a promotion to a type of few bits': ["const type: PlannedTensor['type'] = 'Q4_0';", 2322],
+  'a public set that is not known': ["await readSuites('a.csv', { set: 'mmlu' });", 2322],
   'a session made by hand': ['new ModelSession();', 2673],
   'prompts as texts where tokens belong': ["await session.capture(['Hello'], { streams: true, writers: [] });", 2322],
   'answers of any length': ['await session.generate([], {});', 2345],
