@@ -45,8 +45,8 @@ export {
 export { readPrompts, readPromptSet } from './prompt-files';
 export { readSuites, type SuiteFileOptions } from './evaluation/public-sets';
 export { setNames, type SetName } from './evaluation/set-layouts';
-export { plainSuite, type Exchange, type Suite, type SuiteItem } from './evaluation/suite';
-export { promptText, renderPrompt, type RenderedPrompt } from './template';
+export { plainSuite, type Suite, type SuiteItem } from './evaluation/suite';
+export { promptText, renderPrompt, type Conversation, type Exchange, type RenderedPrompt } from './template';
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
 export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export { RosiError, exitCodes, type RosiErrorCode } from './errors';

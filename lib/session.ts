@@ -84,23 +84,17 @@ export class ModelSession {
     return this.encodeConversation({ user, system, assistantPrefix });
   }
 
-  /** The same of a conversation. */
+  /** The same of a conversation that may have earlier turns. @throws RosiError `TEMPLATE_FAILED` */
   encodeConversation(conversation: Conversation): Int32Array {
-    const { segments, addBos } = this.renderConversation(conversation);
+    const { segments, addBos } = this.render(conversation);
     return this.tokenize(segments, addBos && this.info.addsBos, conversation.user);
   }
 
   /** A prompt in the model's own chat template, not yet tokenised. @throws RosiError `TEMPLATE_FAILED` */
-  render(user: string, system?: string, assistantPrefix?: string): RenderedPrompt {
-    return this.renderConversation({ user, system, assistantPrefix });
-  }
-
-  /** The same of a conversation. @throws RosiError `TEMPLATE_FAILED` */
-  renderConversation(conversation: Conversation): RenderedPrompt {
+  render(conversation: Conversation): RenderedPrompt {
     const { bosText: bosToken, eosText: eosToken, chatTemplate, controlTokens } = this.info;
     const { thinking = false } = this.options;
-    const tokens = { bosToken, eosToken, controlTokens };
-    return renderPrompt(chatTemplate, conversation, tokens, thinking);
+    return renderPrompt(chatTemplate, conversation, { bosToken, eosToken, controlTokens }, thinking);
   }
 
   /** Tokens of a text as it is; control tokens spelled out in it stay text. */

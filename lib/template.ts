@@ -1,10 +1,20 @@
 import { RosiError } from './errors';
 import { Environment, type Program, Template } from './jinja';
+import { type Segment, toSegments } from './segments';
 import { BoundedInterpreter, checkLength, LimitError, range, withinTime } from './template-limits';
 
-/** One exchange up to the point where the model speaks. All of it is data: none of it can become a control token. */
+/** A turn of each that is over. */
+export interface Exchange {
+  user: string;
+  assistant: string;
+}
+
+/** What is said up to the point where the model speaks. All of it is data: none of it can become a control token. */
 export interface Conversation {
   system?: string | undefined;
+  /** Turns before the last, oldest first. Default none. */
+  history?: readonly Exchange[] | undefined;
+  /** What the user says last. */
   user: string;
   /** How the answer begins. */
   assistantPrefix?: string | undefined;
@@ -24,20 +34,13 @@ export interface SpecialTokens {
   controlTokens?: readonly string[] | undefined;
 }
 
-/** A stretch of a prompt. The prompt's tokens are the segments' tokens, one after the other. */
-export interface Segment {
-  text: string;
-  /** Whether control tokens spelled out in `text` are to become tokens: true in the template's own text only. */
-  parseSpecial: boolean;
-}
-
 export interface RenderedPrompt {
   segments: Segment[];
   /** Whether the tokeniser is to put the token that begins a sequence in front, if it is a model that wants one. */
   addBos: boolean;
-  /** The model has no template; the prompt is `User: ...`, `Assistant:` on two lines, after the system text. */
+  /** The model has no template; the prompt is `User: ...`, `Assistant: ...` on lines of their own, after the system text. */
   usedFallback: boolean;
-  /** The template refuses or drops a system turn, so the system text stands at the head of the user's turn. */
+  /** The template refuses or drops a system turn, so the system text stands at the head of the first user's turn. */
   systemMerged: boolean;
 }
 
@@ -56,7 +59,7 @@ export const templateDate = new Date(Date.UTC(2024, 6, 26));
  * @param template - `tokenizer.chat_template` of the file; null or blank when it has none.
  * @param thinking - Whether the model may think aloud first. Default false: the template is told not to, and a reasoning
  *   block that it opens all the same is closed.
- * @throws RosiError `TEMPLATE_FAILED` with what the template said, or when it leaves out what the user says.
+ * @throws RosiError `TEMPLATE_FAILED` with what the template said, or when it leaves out what one of them says.
  */
 export function renderPrompt(
   template: string | null | undefined,
@@ -65,11 +68,15 @@ export function renderPrompt(
   thinking = false,
 ): RenderedPrompt {
   const usedFallback = template === null || template === undefined || template.trim() === '';
-  const hasSystem = conversation.system !== undefined && conversation.system.trim() !== '';
-  const frame = usedFallback ? fallbackFrame(hasSystem) : templateFrame(template, hasSystem, tokens, thinking);
+  const { system = '', history = [], user } = conversation;
+  const hasSystem = system.trim() !== '';
+  const turns = [...history.flatMap((past) => [past.user, past.assistant]), user];
+  const frame = usedFallback
+    ? fallbackFrame(hasSystem, turns.length)
+    : templateFrame(template, hasSystem, turns.length, tokens, thinking);
   const pieces = frame.parts.map((part) => {
     if ('text' in part) return { text: part.text, data: false };
-    let text = (part.slot === 'user' ? conversation.user : conversation.system) as string;
+    let text = part.slot === 'system' ? system : (turns[part.slot] as string);
     if (part.trimStart) text = text.trimStart();
     if (part.trimEnd) text = text.trimEnd();
     return { text, data: true };
@@ -77,7 +84,7 @@ export function renderPrompt(
   if (conversation.assistantPrefix) pieces.push({ text: conversation.assistantPrefix, data: true });
   const bos = tokens.bosToken;
   const addBos = !(bos && pieces[0]?.data === false && pieces[0].text.startsWith(bos));
-  return { segments: toSegments(pieces, tokens), addBos, usedFallback, systemMerged: frame.systemMerged };
+  return { segments: toSegments(pieces, tokens.controlTokens), addBos, usedFallback, systemMerged: frame.systemMerged };
 }
 
 /** A turn of a conversation. */
@@ -133,7 +140,8 @@ export function promptText(prompt: RenderedPrompt): string {
   return prompt.segments.map((segment) => segment.text).join('');
 }
 
-type SlotName = 'system' | 'user';
+/** The system text, or a turn: users speak in those of even number, counted from 0. */
+type SlotName = 'system' | number;
 type Part = { text: string } | { slot: SlotName; trimStart: boolean; trimEnd: boolean };
 
 /** A prompt with its texts taken out. */
@@ -146,23 +154,33 @@ function slot(name: SlotName): Part {
   return { slot: name, trimStart: false, trimEnd: false };
 }
 
-function fallbackFrame(hasSystem: boolean): Frame {
-  const system: Part[] = hasSystem ? [slot('system'), { text: '\n\n' }] : [];
-  return { parts: [...system, { text: 'User: ' }, slot('user'), { text: '\nAssistant:' }], systemMerged: false };
+function fallbackFrame(hasSystem: boolean, nTurns: number): Frame {
+  const parts: Part[] = hasSystem ? [slot('system'), { text: '\n\n' }] : [];
+  for (let turn = 0; turn < nTurns; ++turn) {
+    const head = turn % 2 === 1 ? '\nAssistant: ' : turn === 0 ? 'User: ' : '\nUser: ';
+    parts.push({ text: head }, slot(turn));
+  }
+  return { parts: [...parts, { text: '\nAssistant:' }], systemMerged: false };
 }
 
-// A run renders hundreds of prompts with two or three frames; parsing a long template takes milliseconds.
+// A run renders hundreds of prompts with a few frames; parsing a long template takes milliseconds.
 const frames = new Map<string, Frame>();
-const maxFrames = 16;
+const maxFrames = 32;
 
-function templateFrame(template: string, hasSystem: boolean, tokens: SpecialTokens, thinking: boolean): Frame {
-  const key = JSON.stringify([template, hasSystem, tokens.bosToken, tokens.eosToken, thinking]);
+function templateFrame(
+  template: string,
+  hasSystem: boolean,
+  nTurns: number,
+  tokens: SpecialTokens,
+  thinking: boolean,
+): Frame {
+  const key = JSON.stringify([template, hasSystem, nTurns, tokens.bosToken, tokens.eosToken, thinking]);
   const known = frames.get(key);
   if (known) return known;
   let frame: Frame;
   try {
     checkLength(template);
-    frame = withinTime(() => makeFrame(template, hasSystem, tokens, thinking));
+    frame = withinTime(() => makeFrame(template, hasSystem, nTurns, tokens, thinking));
   } catch (cause) {
     throw failed(cause);
   }
@@ -171,31 +189,38 @@ function templateFrame(template: string, hasSystem: boolean, tokens: SpecialToke
   return frame;
 }
 
-function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens, thinking: boolean): Frame {
+function makeFrame(
+  template: string,
+  hasSystem: boolean,
+  nTurns: number,
+  tokens: SpecialTokens,
+  thinking: boolean,
+): Frame {
   const program = new Template(template).parsed;
-  const marks = chooseMarks(template);
-  const system = { role: 'system', content: marks.system };
-  const merged = { role: 'user', content: `${marks.system}\n\n${marks.user}` };
-  const user = { role: 'user', content: marks.user };
-  // First as the template's authors meant it, then with the system text at the head of the user's turn. Templates of
-  // models that also see images may want the content as a list.
+  const mark = chooseMark(template);
+  const turns = Array.from({ length: nTurns }, (_, turn): Message => {
+    return { role: turn % 2 === 0 ? 'user' : 'assistant', content: mark.of(turn) };
+  });
+  const [first, ...later] = turns as [Message, ...Message[]];
+  const system: Message = { role: 'system', content: mark.of('system') };
+  const merged: Message = { role: 'user', content: `${system.content}\n\n${first.content}` };
+  // First as the template's authors meant it, then with the system text at the head of the first user's turn. Templates
+  // of models that also see images may want the content as a list.
   const attempts = hasSystem
     ? [
-        { messages: [system, user], systemMerged: false },
-        { messages: [merged], systemMerged: true },
+        { messages: [system, ...turns], systemMerged: false },
+        { messages: [merged, ...later], systemMerged: true },
       ]
-    : [{ messages: [user], systemMerged: false }];
+    : [{ messages: turns, systemMerged: false }];
   let failure: unknown;
   for (const { messages, systemMerged } of attempts) {
     for (const asList of [false, true]) {
       try {
         const text = run(program, asList ? messages.map(contentAsList) : messages, tokens, { thinking });
-        const parts = cut(thinking ? text : withoutReasoning(text), marks);
-        const slots = parts.flatMap((part) => ('slot' in part ? [part.slot] : []));
-        if (slots.includes('user') && (!hasSystem || slots.includes('system'))) return { parts, systemMerged };
-        failure ??= new Error(
-          `the template leaves out ${slots.includes('user') ? 'the system text' : 'the user text'}`,
-        );
+        const parts = cut(thinking ? text : withoutReasoning(text), mark);
+        const missing = missingText(parts, hasSystem, nTurns);
+        if (missing === null) return { parts, systemMerged };
+        failure ??= new Error(`the template leaves out ${missing}`);
       } catch (error) {
         if (error instanceof LimitError) throw error; // the other attempts would only cost as much again
         failure ??= error;
@@ -205,7 +230,14 @@ function makeFrame(template: string, hasSystem: boolean, tokens: SpecialTokens, 
   throw failure;
 }
 
-function contentAsList(message: { role: string; content: string }): object {
+function missingText(parts: readonly Part[], hasSystem: boolean, nTurns: number): string | null {
+  const slots = new Set(parts.map((part) => ('slot' in part ? part.slot : null)));
+  if (!slots.has(nTurns - 1)) return 'the user text';
+  for (let turn = 0; turn < nTurns; ++turn) if (!slots.has(turn)) return 'the text of an earlier turn';
+  return hasSystem && !slots.has('system') ? 'the system text' : null;
+}
+
+function contentAsList(message: Message): object {
   return { role: message.role, content: [{ type: 'text', text: message.content }] };
 }
 
@@ -244,81 +276,37 @@ function run(
   return (new BoundedInterpreter(environment).run(program) as { value: string }).value;
 }
 
-type Marks = Record<SlotName, string>;
+/** What stands for the texts while the template runs. */
+interface Mark {
+  of(slot: SlotName): string;
+  /** Finds marks, with the white space around them that is left. */
+  pattern: RegExp;
+}
 
 // White space that no template writes; whether it survives says whether the template trims.
 const pad = '\u2003';
 
-function chooseMarks(template: string): Marks {
+function chooseMark(template: string): Mark {
   const taken = new Set(Array.from(template.matchAll(/rosi(\d+)/gu), ([, digits]) => Number(digits)));
   let n = 0;
   while (taken.has(n)) ++n;
-  return { system: `${pad}rosi${n}system${pad}`, user: `${pad}rosi${n}user${pad}` };
+  return {
+    of: (slot) => `${pad}rosi${n}m${slot}e${pad}`,
+    pattern: new RegExp(`(${pad}?)rosi${n}m(system|\\d+)e(${pad}?)`, 'gu'),
+  };
 }
 
-function cut(text: string, marks: Marks): Part[] {
+function cut(text: string, { pattern }: Mark): Part[] {
   const parts: Part[] = [];
-  let rest = text;
-  for (;;) {
-    const next = (['system', 'user'] as const)
-      .map((name) => ({ name, at: rest.indexOf(marks[name].trim()) }))
-      .filter(({ at }) => at >= 0)
-      .sort((a, b) => a.at - b.at)[0];
-    if (next === undefined) break;
-    const end = next.at + marks[next.name].trim().length;
-    const trimStart = rest[next.at - 1] !== pad;
-    const trimEnd = rest[end] !== pad;
-    const before = rest.slice(0, next.at - (trimStart ? 0 : 1));
-    if (before !== '') parts.push({ text: before });
-    parts.push({ slot: next.name, trimStart, trimEnd });
-    rest = rest.slice(end + (trimEnd ? 0 : 1));
+  let from = 0;
+  for (const match of text.matchAll(pattern)) {
+    const [whole, before, name, after] = match;
+    if (match.index > from) parts.push({ text: text.slice(from, match.index) });
+    parts.push({ slot: name === 'system' ? name : Number(name), trimStart: before === '', trimEnd: after === '' });
+    from = match.index + whole.length;
   }
-  if (rest !== '') parts.push({ text: rest });
+  if (from < text.length) parts.push({ text: text.slice(from) });
   return parts;
-}
-
-interface Piece {
-  text: string;
-  data: boolean;
-}
-
-function toSegments(pieces: readonly Piece[], { controlTokens }: SpecialTokens): Segment[] {
-  const segments = controlTokens ? fence(pieces, controlTokens) : apart(pieces);
-  return segments.filter((segment) => segment.text !== '');
-}
-
-/** Cuts between the template and every text. */
-function apart(pieces: readonly Piece[]): Segment[] {
-  const segments = pieces.map(({ text, data }) => ({ text, parseSpecial: !data }));
-  segments.forEach((segment, i) => {
-    const next = segments[i + 1];
-    if (!segment.parseSpecial || next === undefined || next.parseSpecial) return;
-    // "User: " and "Why" are other tokens than "User:" and " Why", which is what "User: Why" is made of.
-    const text = segment.text.replace(/ +$/u, '');
-    next.text = segment.text.slice(text.length) + next.text;
-    segment.text = text;
-  });
-  return segments;
-}
-
-/** Cuts the prompt only where a control token would take in characters of the conversation. */
-function fence(pieces: readonly Piece[], controlTokens: readonly string[]): Segment[] {
-  const whole = pieces.map((piece) => piece.text).join('');
-  const isData = pieces.flatMap(({ text, data }) => new Array<boolean>(text.length).fill(data));
-  const isFenced = new Array<boolean>(whole.length).fill(false);
-  for (const token of controlTokens) {
-    if (token === '') continue;
-    for (let at = whole.indexOf(token); at >= 0; at = whole.indexOf(token, at + 1)) {
-      // Characters of the template stay outside the fence, lest a text disarm the token that ends its own turn.
-      for (let i = at; i < at + token.length; ++i) isFenced[i] ||= isData[i] === true;
-    }
-  }
-  const segments: Segment[] = [];
-  for (let from = 0, to = 0; from < whole.length; from = to) {
-    while (to < whole.length && isFenced[to] === isFenced[from]) ++to;
-    segments.push({ text: whole.slice(from, to), parseSpecial: !isFenced[from] });
-  }
-  return segments;
 }
 
 /** As Python's in the C locale, for what dates in templates use. */

@@ -130,7 +130,7 @@ function conversationOf({ user, history, system, assistantPrefix }: SuiteItem, b
 }
 
 function opensReasoning(session: ModelSession, item: SuiteItem, system: string | null): boolean {
-  const text = promptText(session.renderConversation(conversationOf({ ...item, assistantPrefix: '' }, system)));
+  const text = promptText(session.render(conversationOf({ ...item, assistantPrefix: '' }, system)));
   return /(?:<think(?:ing)?>|<reasoning>|\[THINK\])\s*$/u.test(text);
 }
 

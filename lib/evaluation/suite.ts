@@ -1,10 +1,5 @@
 import type { Role } from '../prompts';
-
-/** A turn that is over. */
-export interface Exchange {
-  user: string;
-  assistant: string;
-}
+import type { Exchange } from '../template';
 
 /** One request as a model is asked it. */
 export interface SuiteItem {

@@ -105,6 +105,21 @@ describe('generate', () => {
   });
 });
 
+describe('encodeConversation', () => {
+  test('of a single turn is encode', () => {
+    const conversation = { user: 'Who?', system: 'Be brief.', assistantPrefix: 'Me' };
+    expect(session.encodeConversation(conversation)).toEqual(session.encode('Who?', 'Be brief.', 'Me'));
+  });
+  test('makes no control token of what was said in earlier turns', () => {
+    const control = (text: string) => {
+      const tokens = session.encodeConversation({ history: [{ user: text, assistant: text }], user: text });
+      return [...tokens].filter((token) => session.decode(Int32Array.of(token)) === '');
+    };
+    expect(session.info.controlTokens).not.toHaveLength(0);
+    expect(control(session.info.controlTokens.join(' '))).toEqual(control('Why?'));
+  });
+});
+
 describe('errors are RosiErrors', () => {
   test('of an adapter without factors', () => {
     expect(() => session.loadAdapter([])).toThrow(

@@ -53,7 +53,8 @@ const accepted: Record<string, string> = {
     const sample = splitPrompts(builtInPrompts(), { seed: 1 });
     const { writers, leftOut } = await findWriters(session), why: string | undefined = leftOut[0]?.why;
     const activations = await captureActivations(session, sample.fit, writers, { seed: 1 });
-    const tokens: Int32Array = session.encode('Hello'), answers = await session.generate([tokens], { maxTokens: 8 });
+    const past = [{ user: 'Hi', assistant: 'Hello.' }], turns = session.encodeConversation({ history: past, user: 'Why?' });
+    const tokens: Int32Array = session.encode('Hello'), answers = await session.generate([tokens, turns], { maxTokens: 8 });
     const first: string | undefined = answers.texts[0]; session.close();`,
   'a trial of a plan': `${signal} const trial = await trialUpdate('m.gguf', plan, { threads: 1, signal });
     const bytes: number = trial.outputBytes, noise: number | null = trial.tensors[0]!.realised.noiseToSignal;`,
