@@ -43,6 +43,13 @@ export {
   type SplitSample,
 } from './prompts';
 export { readPrompts, readPromptSet } from './prompt-files';
+export {
+  jailbreakNames,
+  jailbreaks,
+  jailbreakSuite,
+  type Jailbreak,
+  type JailbreakName,
+} from './evaluation/jailbreaks';
 export { readSuites, type SuiteFileOptions } from './evaluation/public-sets';
 export { setNames, type SetName } from './evaluation/set-layouts';
 export { plainSuite, type Suite, type SuiteItem } from './evaluation/suite';

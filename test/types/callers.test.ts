@@ -6,7 +6,7 @@ import { exitCodes } from '../../lib/errors';
 const root = join(__dirname, '..', '..');
 const header = `import {
   applyPlan, applyUpdate, builtInPrompts, captureActivations, controlPushes, exitCodes, findWriters, generate, harden,
-  inspect, labelAnswer, makePlan, readPlan, savePlan, writeControlVector, writeLoraAdapter, writeModelfile, writeOutputs,
+  inspect, jailbreakSuite, labelAnswer, makePlan, readPlan, savePlan, writeControlVector, writeLoraAdapter, writeModelfile, writeOutputs,
   writePeftAdapter, trialUpdate, type PlannedTensor,
   ModelSession, readPrompts, readPromptSet, readSuites, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
   type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts, type Suite,
@@ -77,7 +77,9 @@ const accepted: Record<string, string> = {
     const harmful: string[] = await readPrompts('a.txt'), set: PromptSet | SplitPrompts = await readPromptSet('b.json');
     const words: string = version;`,
   'suites from files': `const suites: Suite[] = await readSuites('x.csv', { set: 'xstest', limit: 50 });
-    const [plain] = await readSuites('a.txt', { role: 'borderline' }), asked: string | undefined = plain?.items[0]?.user;`,
+    const [plain] = await readSuites('a.txt', { role: 'borderline' }), asked: string | undefined = plain?.items[0]?.user;
+    const wrapped: Suite = jailbreakSuite(suites[0]!, ['persona', 'gradual']);
+    const session = await ModelSession.open('m.gguf'), tokens = wrapped.items.map((item) => session.encodeConversation(item));`,
 };
 
 /** What a caller may not write, and the compiler's number for why. */
@@ -108,6 +110,7 @@ const refused: Record<string, [code: string, error: number]> = {
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],
   'a promotion to a type of few bits': ["const type: PlannedTensor['type'] = 'Q4_0';", 2322],
   'a public set that is not known': ["await readSuites('a.csv', { set: 'mmlu' });", 2322],
+  'a jailbreak that is not known': ["jailbreakSuite({ name: 'a', role: 'harmful', items: [] }, ['dan']);", 2322],
   'a session made by hand': ['new ModelSession();', 2673],
   'prompts as texts where tokens belong': ["await session.capture(['Hello'], { streams: true, writers: [] });", 2322],
   'answers of any length': ['await session.generate([], {});', 2345],
