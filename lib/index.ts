@@ -15,7 +15,6 @@ export type { AnswerRow, Evaluation, EvaluatedModel, ModelResult, SuiteResult } 
 export { evaluationMarkdown, evaluationSummary } from './evaluation/evaluation-text';
 export type { Judge, Judged, Verdict } from './evaluation/judge';
 export { rulesJudge } from './evaluation/judges/rules';
-export { plainSuite, type Exchange, type Suite, type SuiteItem } from './evaluation/suite';
 export { builtInSuites, limited } from './evaluation/suites';
 export { Evaluator, type Behaviour } from './evaluator';
 export { generate, type GenerateOptions } from './generate';
