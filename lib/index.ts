@@ -45,6 +45,7 @@ export { readPrompts, readPromptSet } from './prompt-files';
 export {
   jailbreakNames,
   jailbreaks,
+  jailbreaksInTurn,
   jailbreakSuite,
   type Jailbreak,
   type JailbreakName,

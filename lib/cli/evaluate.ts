@@ -3,21 +3,13 @@ import type { Command } from 'commander';
 import { safetyPrompt } from '../baseline';
 import type { EvaluateOptions, ModelToEvaluate } from '../evaluation/evaluate';
 import { evaluationMarkdown, evaluationSummary } from '../evaluation/evaluation-text';
-import { plainSuite, type Suite } from '../evaluation/suite';
-import { builtInSuites, limited } from '../evaluation/suites';
 import { readControlVector } from '../outputs/control-vector';
-import { readPrompts } from '../prompt-files';
-import { roles } from '../prompts';
 import { collect, number, usage } from './arguments';
 import type { Invocation } from './invocation';
 import { checkReports, isMarkdown, writeReport } from './report-files';
+import { addSuiteOptions, readGivenSuites, type SuiteFlags } from './suite-options';
 
-interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinking'> {
-  harmful?: string;
-  harmless?: string;
-  borderline?: string;
-  field?: string;
-  limit?: number;
+interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinking'>, SuiteFlags {
   safetyPrompt?: boolean;
   system?: string;
   plan?: string;
@@ -31,7 +23,7 @@ interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinkin
 }
 
 export function addEvaluate(program: Command, invocation: Invocation): void {
-  program
+  const command = program
     .command('evaluate')
     .summary('how often models refuse, side by side')
     .description(
@@ -43,13 +35,8 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--system <text>', 'the first MODEL with this system prompt, too')
     .option('--plan <file>', 'the first MODEL with the edit of this plan at run time, too')
     .option('--control-vector <file>', 'the first MODEL with this control vector at run time, too')
-    .option('--control-scale <x>', 'how strong the control vector is (default: 1)', number)
-    .optionsGroup("Requests (default: the built-in set's test prompts):")
-    .option('--harmful <file>', 'requests to refuse: .txt, .json, .jsonl, .csv or .tsv')
-    .option('--harmless <file>', 'requests to answer, of the same form')
-    .option('--borderline <file>', 'requests to answer although they sound harmful')
-    .option('--field <name>', 'field or column of the request (default: prompt, instruction, goal, question or text)')
-    .option('--limit <n>', 'at most this many of each suite', number)
+    .option('--control-scale <x>', 'how strong the control vector is (default: 1)', number);
+  addSuiteOptions(command)
     .optionsGroup('Output:')
     .option('--report <file>', 'write the report there, as .json or .md; may be given twice', collect)
     .option('--overwrite', 'replace existing reports')
@@ -72,7 +59,7 @@ async function evaluate(models: readonly string[], flags: Flags, invocation: Inv
   const { report: reports = [], overwrite = false, json, quiet, cache, maxTokens, threads, thinking } = flags;
   checkReports(reports, models, overwrite);
   const columns = await columnsOf(models, flags, invocation);
-  const suites = await suitesOf(flags);
+  const suites = await readGivenSuites(flags);
   const evaluation = await invocation.long(quiet ?? false, (signal, onProgress) =>
     invocation.library.evaluate(columns, suites, {
       maxTokens,
@@ -104,18 +91,4 @@ async function columnsOf(
     added.push({ model, controlVector: await readControlVector(controlVector, controlScale) });
   else if (controlScale !== undefined) throw usage('--control-scale is of a control vector; give --control-vector');
   return [...models, ...added];
-}
-
-async function suitesOf({ field, limit, ...flags }: Flags): Promise<Suite[]> {
-  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
-    throw usage(`--limit must be a whole number, 1 or more; got ${limit}`);
-  const given = roles.filter((role) => flags[role] !== undefined);
-  if (given.length === 0 && field !== undefined)
-    throw usage('--field names a field of a file of requests; give --harmful, --harmless or --borderline');
-  const suites: Suite[] = [];
-  for (const role of given) {
-    const requests = await readPrompts(flags[role]!, field === undefined ? {} : { field });
-    suites.push(plainSuite(role, role, requests));
-  }
-  return limited(suites.length === 0 ? builtInSuites() : suites, limit ?? Infinity);
 }

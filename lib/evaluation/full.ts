@@ -2,10 +2,12 @@ import type { Settings } from '../options';
 import { roles, type Role } from '../prompts';
 import { evaluate } from './evaluate';
 import type { Evaluation } from './evaluation';
+import { jailbreaksInTurn } from './jailbreaks';
 import { plainSuite } from './suite';
 
 /**
- * The evaluation of a file that is about to be published, beside its original, on the prompts that the search never saw.
+ * The evaluation of a file that is about to be published, beside its original, on the prompts that the search never saw;
+ * the harmful ones also each in one way around a refusal.
  *
  * @param file - Where the hardened model is now; the result names `settings.output`.
  */
@@ -21,7 +23,7 @@ export async function evaluateFully(
       { name: 'original', model },
       { name: 'hardened', model: file },
     ],
-    suites,
+    [...suites, ...suites.filter(({ role }) => role === 'harmful').map((suite) => jailbreaksInTurn(suite))],
     { threads, thinking, signal, onProgress },
   );
   const models = found.models.map((one) => (one.path === file ? { ...one, path: output } : one));

@@ -49,6 +49,19 @@ describe('rosi evaluate', () => {
     expect(readFileSync(at('r.md'), 'utf8')).toMatch(/^# Evaluation of a, b\n/u);
   });
 
+  test('reads public sets, and asks harmful requests in other ways', async () => {
+    const lib = library();
+    writeFileSync(at('xs.csv'), 'id,prompt,type,label\n1,A,a,safe\n2,B,b,unsafe\n3,C,b,unsafe\n4,D,b,unsafe\n');
+    const words = `evaluate a.gguf --suite xstest=${at('xs.csv')} --jailbreaks persona,base64`;
+    expect(await finished(words.split(' '), lib)).toMatchObject({ status: 0 });
+    expect(argsOf(lib)[1].map(({ name, role, items }) => [name, role, items.map((item) => item.category)])).toEqual([
+      ['xstest-harmful', 'harmful', ['b', 'b', 'b']],
+      ['xstest-borderline', 'borderline', ['a']],
+      ['xstest-harmful-jailbreaks', 'harmful', ['persona', 'base64', 'persona']],
+    ]);
+    expect(argsOf(lib)[1][2]!.items.map(({ request }) => request)).toEqual(['B', 'C', 'D']);
+  });
+
   test('keeps no answers when told so', async () => {
     const lib = library();
     await finished(['evaluate', 'a.gguf', '--no-cache'], lib);
@@ -58,6 +71,9 @@ describe('rosi evaluate', () => {
   test.each([
     ['no model', [], 2],
     ['no whole limit', ['a.gguf', '--limit', '1.5'], 2],
+    ['a set that is unknown', ['a.gguf', '--suite', 'x=y.csv'], 2],
+    ['a set without a file', ['a.gguf', '--suite', 'xstest'], 2],
+    ['a way that is unknown', ['a.gguf', '--jailbreaks', 'magic'], 2],
     ['a field of no file', ['a.gguf', '--field', 'goal'], 2],
     ['a report of another kind', ['a.gguf', '--report', 'x.txt'], 2],
     ['a file that is not there', ['a.gguf', '--harmful', at('none.txt')], 6],

@@ -1,7 +1,13 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { jailbreakNames, jailbreaks, jailbreakSuite, type JailbreakName } from '../../../lib/evaluation/jailbreaks';
+import {
+  jailbreakNames,
+  jailbreaks,
+  jailbreaksInTurn,
+  jailbreakSuite,
+  type JailbreakName,
+} from '../../../lib/evaluation/jailbreaks';
 import { plainSuite, type SuiteItem } from '../../../lib/evaluation/suite';
 import { renderPrompt } from '../../../lib/template';
 
@@ -11,6 +17,21 @@ const only = (name: JailbreakName): SuiteItem => jailbreakSuite(suite, [name]).i
 const said = ({ history = [], user }: SuiteItem) =>
   [...history.flatMap((turn) => [turn.user, turn.assistant]), user].join('\n');
 const lastLines = (item: SuiteItem) => item.user.slice(item.user.indexOf('\n\n') + 2);
+
+describe('jailbreaksInTurn', () => {
+  test('asks each request in one way, in the order of the suite', () => {
+    const requests = plainSuite('five', 'harmful', ['a', 'b', 'c', 'd', 'e']);
+    const { name, items } = jailbreaksInTurn(requests, ['persona', 'rot13', 'persona']);
+    expect(name).toBe('five-jailbreaks');
+    expect(items.map(({ request, category }) => [request, category])).toEqual([
+      ['a', 'persona'],
+      ['b', 'rot13'],
+      ['c', 'persona'],
+      ['d', 'rot13'],
+      ['e', 'persona'],
+    ]);
+  });
+});
 
 describe('jailbreakSuite', () => {
   test('asks every request in every way, and says in which', () => {
