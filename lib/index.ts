@@ -30,6 +30,7 @@ export { writeModelfile, type ModelfileInfo, type ModelfileOptions } from './out
 export type { FileOptions } from './outputs/whole-file';
 export { inspect } from './inspect';
 export { ModelSession, type RunTimeEdit } from './session';
+export type { ContinuationGroup, ContinuationScore, Drift, DriftText, Perplexity, PerplexityOptions } from './score';
 export type { CallOptions } from './stage';
 export { findWriters, findWritersInFile, type ModelWriters, type Writer } from './writers';
 export {

@@ -72,6 +72,22 @@ export interface NativeAnswers {
   firstLogits: Float32Array | null;
 }
 
+/** Of every token of all options, group by group. */
+export interface NativeScores {
+  /** Nats, given the prefix and the option's tokens before it. */
+  logLikelihoods: Float64Array;
+  /** 1 where the model holds no other token for more likely. */
+  greedy: Uint8Array;
+}
+
+/** Of every compared token of all texts. */
+export interface NativeDrift {
+  /** KL(base || other), nats. */
+  kl: Float64Array;
+  /** 1 where both hold the same token for the most likely. */
+  sameTop: Uint8Array;
+}
+
 /** W += left * rightᵀ, for each expert of a stack [nIn, nOut, nExperts]. */
 export interface RankOneFactors {
   name: string;
@@ -239,6 +255,19 @@ export interface NativeAddon {
     },
     onProgress: Tick,
   ): Task<NativeAnswers>;
+  /** `options`: of each prefix. */
+  score(
+    session: SessionHandle,
+    request: NativeRun & { prefixes: Int32Array[]; options: Int32Array[][] },
+    onProgress: Tick,
+  ): Task<NativeScores>;
+  /** `from`: of each text, the first token that is compared. The sessions may be one and the same. */
+  drift(
+    base: SessionHandle,
+    other: SessionHandle,
+    request: { texts: Int32Array[]; from: number[]; base: NativeRun; other: NativeRun },
+    onProgress: Tick,
+  ): Task<NativeDrift>;
   gatedFactor(
     request: { kept: Float32Array; keptCount: number; mean: Float32Array; rho: number; threads: number },
     onProgress?: Tick,

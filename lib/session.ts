@@ -7,12 +7,25 @@ import {
   type AdapterHandle,
   type NativeCapture,
   type NativeModelInfo,
+  type NativeScores,
   type NativeWriterReport,
   type RankOneFactors,
   type SessionHandle,
   type Task,
   type Tick,
 } from './native';
+import {
+  foldDrift,
+  foldPerplexity,
+  foldScores,
+  perplexityChunks,
+  type ContinuationGroup,
+  type ContinuationScore,
+  type Drift,
+  type DriftText,
+  type Perplexity,
+  type PerplexityOptions,
+} from './score';
 import { runStage, type CallOptions } from './stage';
 import type { LayerPush } from './outputs/control-vector';
 import { renderPrompt, type Conversation, type RenderedPrompt } from './template';
@@ -222,6 +235,84 @@ export class ModelSession {
   private keep(adapter: AdapterHandle): AdapterHandle {
     this.adapters.add(adapter); // each keeps the model in memory
     return adapter;
+  }
+
+  /**
+   * How likely the model finds each option after its group's prefix. A prefix is run once for all of its options, and what
+   * many groups in a row begin with once for them all.
+   *
+   * @throws RosiError `OPTION_INVALID` with `group` for tokens that are none, or more than the model's context.
+   */
+  async scoreContinuations(
+    groups: readonly ContinuationGroup[],
+    edit?: RunTimeEdit,
+    stage = 'score',
+    note?: string,
+  ): Promise<ContinuationScore[][]> {
+    return foldScores(groups, await this.score(groups, 'groups', edit, stage, note));
+  }
+
+  /**
+   * Perplexity of a text, computed as the engine's llama-perplexity does: in chunks of `context` tokens, of which the first
+   * half is context alone; each chunk begins with BOS where the vocabulary adds one, and so does the text for that tool:
+   * `encodeText(text, session.info.addsBos)`. What is left over at the end is not counted.
+   *
+   * @throws RosiError `PROMPTS_INVALID` for a text shorter than a chunk, `OPTION_INVALID`.
+   */
+  async perplexity(
+    tokens: Int32Array,
+    options: PerplexityOptions = {},
+    edit?: RunTimeEdit,
+    stage = 'perplexity',
+    note?: string,
+  ): Promise<Perplexity> {
+    const bos = this.info.addsBos ? this.encodeText('', true)[0] : undefined;
+    const chunks = perplexityChunks(tokens, options, this.info.nContext, bos);
+    return foldPerplexity(await this.score(chunks, 'chunks', edit, stage, note));
+  }
+
+  /**
+   * How far another run is from this model as it is, on given texts, such as this model's own answers: KL(this || other)
+   * and how often both would go on with the same token. Texts are not generated, so both read the same tokens.
+   *
+   * @param other - This model with an edit, or a model of the same vocabulary. Both are in memory; beyond them it takes two
+   *   batches' logits, 128 MB each at most.
+   * @throws RosiError `OPTION_INVALID` with `text`, or when the vocabularies differ in size.
+   */
+  async drift(
+    texts: readonly DriftText[],
+    other: { session?: ModelSession; edit?: RunTimeEdit | undefined },
+    stage = 'drift',
+    note?: string,
+  ): Promise<Drift> {
+    const request = {
+      texts: texts.map(({ tokens }) => tokens),
+      from: texts.map(({ from }) => from),
+      base: { threads: this.threads },
+      other: { ...other.edit, threads: this.threads },
+    };
+    const differences = await runStage(this.options, { stage, total: texts.length, unit: 'texts', note }, (tick) =>
+      native.drift(this.handle, (other.session ?? this).handle, request, tick),
+    );
+    return foldDrift(texts, differences);
+  }
+
+  private score(
+    groups: readonly ContinuationGroup[],
+    unit: string,
+    edit: RunTimeEdit | undefined,
+    stage: string,
+    note: string | undefined,
+  ): Promise<NativeScores> {
+    const request = {
+      prefixes: groups.map(({ prefix }) => prefix),
+      options: groups.map(({ options }) => options),
+      ...edit,
+      threads: this.threads,
+    };
+    return runStage(this.options, { stage, total: groups.length, unit, note }, (tick) =>
+      native.score(this.handle, request, tick),
+    );
   }
 
   private async streamNodes(nLayer: number): Promise<string[]> {

@@ -70,6 +70,18 @@ Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values) {
   return array;
 }
 
+Napi::Float64Array to_js(Napi::Env env, const std::vector<double>& values) {
+  auto array = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+Napi::Uint8Array to_js(Napi::Env env, const std::vector<std::uint8_t>& values) {
+  auto array = Napi::Uint8Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
 Napi::Float32Array hand_over(Napi::Env env, std::vector<float>&& values) {
   if (values.empty()) return to_js(env, values);  // Node would hand out a detached buffer
   auto owned = std::make_unique<std::vector<float>>(std::move(values));

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ std::vector<std::vector<int>> to_positions(const Napi::Value& value);      // nu
 std::vector<engine::RankOneFactors> to_factors(const Napi::Value& value);  // {name, left, right, nExperts?}[]
 int to_int(const Napi::Value& value, int fallback);
 Napi::Float32Array to_js(Napi::Env env, const std::vector<float>& values);
+Napi::Float64Array to_js(Napi::Env env, const std::vector<double>& values);
+Napi::Uint8Array to_js(Napi::Env env, const std::vector<std::uint8_t>& values);
 /// The values themselves, without a copy: a capture of a large model is a gigabyte or two.
 Napi::Float32Array hand_over(Napi::Env env, std::vector<float>&& values);
 Napi::Int32Array to_js(Napi::Env env, const engine::Tokens& tokens);

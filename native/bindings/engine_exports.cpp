@@ -1,12 +1,14 @@
-// The engine's functions: sessions, tokens, run-time adapters, capture, logits, generation.
+// The engine's functions: sessions, tokens, run-time adapters, capture, logits, generation, scores.
 #include "bindings/args.h"
 #include "bindings/engine_handles.h"
 #include "bindings/promise_worker.h"
 #include "core/file_io.h"
 #include "engine/backends.h"
 #include "engine/capture.h"
+#include "engine/drift.h"
 #include "engine/generate.h"
 #include "engine/quantize.h"
+#include "engine/score.h"
 #include "gguf/file.h"
 #include "gguf/hyperparameters.h"
 #include "gguf/model.h"
@@ -148,6 +150,57 @@ class GenerateWorker final : public EngineWorker {
   engine::GenerateResult result_;
 };
 
+class ScoreWorker final : public EngineWorker {
+ public:
+  ScoreWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+    const auto request = info[1].As<Napi::Object>();
+    std::vector<engine::Tokens> prefixes = to_prompts(request.Get("prefixes"));
+    const auto options = request.Get("options").As<Napi::Array>();
+    for (std::uint32_t i = 0; i < prefixes.size(); ++i)
+      groups_.push_back({std::move(prefixes[i]), to_prompts(options.Get(i))});
+    run_ = to_run_options(request);
+  }
+
+ private:
+  void run() override { scores_ = engine::score(*session_, groups_, run_, progress()); }
+  Napi::Value result() override {
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("logLikelihoods", to_js(Env(), scores_.log_likelihoods));
+    js.Set("greedy", to_js(Env(), scores_.greedy));
+    return js;
+  }
+  std::shared_ptr<engine::Session> session_;
+  std::vector<engine::ScoreGroup> groups_;
+  engine::RunOptions run_;
+  engine::Scores scores_;
+};
+
+class DriftWorker final : public EngineWorker {
+ public:
+  DriftWorker(const Napi::CallbackInfo& info)
+      : EngineWorker(info.Env(), info[3]), base_(to_session(info[0])), other_(to_session(info[1])) {
+    const auto request = info[2].As<Napi::Object>();
+    std::vector<engine::Tokens> texts = to_prompts(request.Get("texts"));
+    const auto from = request.Get("from").As<Napi::Array>();
+    for (std::uint32_t i = 0; i < texts.size(); ++i) texts_.push_back({std::move(texts[i]), to_int(from.Get(i), 0)});
+    base_run_ = to_run_options(request.Get("base").As<Napi::Object>());
+    other_run_ = to_run_options(request.Get("other").As<Napi::Object>());
+  }
+
+ private:
+  void run() override { drift_ = engine::drift(*base_, base_run_, *other_, other_run_, texts_, progress()); }
+  Napi::Value result() override {
+    Napi::Object js = Napi::Object::New(Env());
+    js.Set("kl", to_js(Env(), drift_.kl));
+    js.Set("sameTop", to_js(Env(), drift_.same_top));
+    return js;
+  }
+  std::shared_ptr<engine::Session> base_, other_;
+  std::vector<engine::DriftText> texts_;
+  engine::RunOptions base_run_, other_run_;
+  engine::Drift drift_;
+};
+
 Napi::Value session_info(const Napi::CallbackInfo& info) {
   const engine::ModelInfo& model = to_session(info[0])->info();
   Napi::Object js = Napi::Object::New(info.Env());
@@ -243,6 +296,8 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("_engineQuantize", Napi::Function::New(env, checked<engine_quantize>));
   exports.Set("_loadAdapterFile", Napi::Function::New(env, checked<load_adapter_file>));
   exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
+  exports.Set("score", Napi::Function::New(env, start<ScoreWorker>));
+  exports.Set("drift", Napi::Function::New(env, start<DriftWorker>));
 }
 
 }  // namespace rosi::bindings
