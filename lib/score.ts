@@ -55,8 +55,8 @@ export interface Drift {
   agreement: Rate;
   /** How many were compared. */
   tokens: number;
-  /** One a text, in order; NaN where nothing was compared. */
-  texts: { kl: number; agreement: number; tokens: number }[];
+  /** One a text, in order; `firstKl` of its first compared token. NaN where nothing was compared. */
+  texts: { kl: number; firstKl: number; agreement: number; tokens: number }[];
 }
 
 /** Scores of each option, in the shape of the groups. */
@@ -119,6 +119,7 @@ export function foldDrift(texts: readonly DriftText[], { kl, sameTop }: NativeDr
     at += tokens.length - from;
     return {
       kl: mean(kl.subarray(begin, at)),
+      firstKl: at > begin ? kl[begin]! : NaN,
       agreement: mean(sameTop.subarray(begin, at)),
       tokens: at - begin,
     };

@@ -1,22 +1,21 @@
 // What an unmodified llama.cpp tool answers with a model and with its hardened file: loads both, greedy.
-//   LLAMA_COMPLETION=path/to/llama-completion node scripts/llama-answers.mjs BASE.gguf HARDENED.gguf REPORT.json
-// Without LLAMA_COMPLETION the tool is built from the engine's source bundle into build/llama-tools (ten minutes).
+//   [LLAMA_TOOLS=folder] node scripts/llama-answers.mjs BASE.gguf HARDENED.gguf REPORT.json
 // The prompts are the report's examples. Fails when the hardened file refuses no more of the harmful ones than the base:
 // one by one, answers may differ from the report's, since the tool batches otherwise and greedy answers hang on a hair.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { unpackEngineSource } from './lay-out-engine.mjs';
+import { engineTool } from './engine-tools.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { declines, labelAnswer } = createRequire(import.meta.url)(join(root, 'dist', 'index.js'));
 const [base, hardened, reportPath] = process.argv.slice(2);
 if (reportPath === undefined) throw new Error('usage: llama-answers.mjs BASE.gguf HARDENED.gguf REPORT.json');
 
-const tool = process.env.LLAMA_COMPLETION ?? (await buildTool());
+const tool = await engineTool('llama-completion');
 const { examples } = JSON.parse(readFileSync(reportPath, 'utf8'));
 const refused = { [base]: 0, [hardened]: 0 };
 for (const { role, prompt } of examples) {
@@ -41,18 +40,4 @@ function complete(model, prompt) {
     .replace(/^[\s\S]*?assistant\s*\n/u, '')
     .replace('[end of text]', '')
     .trim();
-}
-
-async function buildTool() {
-  const folder = join(root, 'build', 'llama-tools');
-  const built = join(folder, 'out', 'bin', 'llama-completion');
-  if (existsSync(built)) return built;
-  const source = join(folder, 'source');
-  if (!existsSync(source)) await unpackEngineSource(source);
-  const options = ['-DCMAKE_BUILD_TYPE=Release', '-DLLAMA_BUILD_APP=OFF', '-DLLAMA_CURL=OFF', '-DLLAMA_OPENSSL=OFF'];
-  execFileSync('cmake', ['-S', source, '-B', join(folder, 'out'), ...options], { stdio: 'inherit' });
-  execFileSync('cmake', ['--build', join(folder, 'out'), '--target', 'llama-completion', '--parallel', '2'], {
-    stdio: 'inherit',
-  });
-  return built;
 }

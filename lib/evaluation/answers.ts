@@ -73,12 +73,6 @@ export async function answersOf(
   return keys.map((key) => store.get(key)!);
 }
 
-/** How many of the items have a stored answer. */
-export function storedCount(subject: Subject, items: readonly SuiteItem[], settings: AnswerSettings): number {
-  const store = ResultStore.open(settings.cache, 'answers', identityOf(subject, settings), isAnswer);
-  return items.filter((item) => store.get(keyOf(item)) !== undefined).length;
-}
-
 async function generateInto(
   store: ResultStore<Answer>,
   subject: Subject,
@@ -124,7 +118,7 @@ export async function withSubject<T>(
 }
 
 /** What the engine is asked; the item's own system turn comes after the subject's. */
-function conversationOf({ user, history, system, assistantPrefix }: SuiteItem, before: string | null) {
+export function conversationOf({ user, history, system, assistantPrefix }: SuiteItem, before: string | null) {
   const both = [before, system].filter((text) => text !== null && text !== undefined && text !== '');
   return { user, history, assistantPrefix, system: both.length > 0 ? both.join('\n\n') : undefined };
 }
@@ -135,7 +129,7 @@ function opensReasoning(session: ModelSession, item: SuiteItem, system: string |
 }
 
 /** Everything that decides an answer beside the item: another version may frame prompts otherwise, or have another engine. */
-function identityOf(
+export function identityOf(
   { sha256: model, system, plan, controlVector }: Subject,
   { maxTokens, thinking }: AnswerSettings,
 ): string {
@@ -150,7 +144,8 @@ function typedArraysAsText(_: string, value: unknown): unknown {
     : value;
 }
 
-function keyOf({ user, history = [], system, assistantPrefix }: SuiteItem): string {
+/** What decides the answer of one subject. */
+export function keyOf({ user, history = [], system, assistantPrefix }: SuiteItem): string {
   const turns = history.map((turn) => [turn.user, turn.assistant]);
   return sha256(JSON.stringify([turns, user, system ?? null, assistantPrefix ?? null]));
 }

@@ -8,18 +8,20 @@ import { modelFiles } from '../model-files';
 import { native, type Tick } from '../native';
 import { checkMaxTokens } from '../options';
 import type { LayerPush } from '../outputs/control-vector';
+import type { Role } from '../prompts';
 import type { SavedPlan } from '../outputs/saved-plan';
 import { runStage, type CallOptions } from '../stage';
 import { counted } from '../text';
 import { version } from '../version';
-import { answersOf, type Answer, type Subject } from './answers';
+import { answersOf, type Answer, type AnswerSettings, type Subject } from './answers';
+import { driftOf, type AnswerDrift } from './drift';
 import { cacheFolder } from './cache-folder';
 import type { EvaluatedModel, Evaluation, SuiteResult } from './evaluation';
-import type { Judge, Verdict } from './judge';
+import type { Judge, Judged, Verdict } from './judge';
 import { rulesJudge } from './judges/rules';
 import { evaluationNotes } from './notes';
 import { sha256 } from './result-store';
-import type { Suite } from './suite';
+import type { Suite, SuiteItem } from './suite';
 import { builtInSuites } from './suites';
 import { shift, tally } from './tally';
 import { judgedBy } from './verdicts';
@@ -87,29 +89,28 @@ export async function evaluate(
   );
 
   const items = suites.flatMap(({ items }) => items);
+  const settings = { maxTokens, thinking, cache, threads, signal, onProgress };
   const answers: Answer[][] = [];
   for (const { subject, described } of subjects) {
-    const settings = { maxTokens, thinking, cache, threads, signal, onProgress, name: described.name };
-    answers.push(await clock.time('answer', () => answersOf(subject, items, settings)));
+    const { name } = described;
+    answers.push(await clock.time('answer', () => answersOf(subject, items, { ...settings, name })));
   }
-  const judged = suites.flatMap(({ role, items }) => items.map(({ request }) => ({ role, request })));
+  const judged = suites.flatMap(({ role, items }) => items.map((item) => ({ role, item })));
   const verdicts: Verdict[][][] = []; // [judge][model][item]
   for (const judge of judges) {
-    const all = answers.flatMap((ofModel) => ofModel.map(({ text }, i) => ({ ...judged[i]!, answer: text })));
+    const all = answers.flatMap((ofModel) => ofModel.map((answer, i) => asJudged(judged[i]!, answer)));
     const flat = await clock.time('judge', () => judgedBy(judge, all, { cache, signal, onProgress }));
     verdicts.push(answers.map((_, model) => flat.slice(model * items.length, (model + 1) * items.length)));
   }
   let from = 0;
-  const results = suites.map((suite) => {
+  const results: SuiteResult[] = [];
+  for (const suite of suites) {
     const slice = <T>(of: readonly T[]): T[] => of.slice(from, from + suite.items.length);
-    const result = suiteResult(
-      suite,
-      answers.map(slice),
-      verdicts.map((ofJudge) => ofJudge.map(slice)),
-    );
+    const [ofModels, ofJudges] = [answers.map(slice), verdicts.map((ofJudge) => ofJudge.map(slice))];
+    const drifts = await clock.time('drift', () => driftsOf(subjects, suite, ofModels[0]!, settings));
+    results.push(suiteResult(suite, ofModels, ofJudges, drifts));
     from += suite.items.length;
-    return result;
-  });
+  }
   const evaluation: Evaluation = {
     rosi: version,
     settings: { maxTokens, thinking },
@@ -123,8 +124,40 @@ export async function evaluate(
   return { ...evaluation, notes: evaluationNotes(evaluation) };
 }
 
+/** With the beginning that was put into the model's mouth: it is part of what a user would read. */
+function asJudged({ role, item }: { role: Role; item: SuiteItem }, { text }: Answer): Judged {
+  const answer = item.assistantPrefix === undefined ? text : `${item.assistantPrefix} ${text}`.trim();
+  return { role, request: item.request, answer };
+}
+
+/** Of each model on a harmless suite; on others drift is the purpose. */
+async function driftsOf(
+  subjects: readonly NamedSubject[],
+  { role, items }: Suite,
+  answers: readonly Answer[],
+  settings: Omit<AnswerSettings, 'name'>,
+): Promise<(AnswerDrift | null)[]> {
+  const first = subjects[0]!.subject;
+  const drifts: (AnswerDrift | null)[] = [];
+  for (const { subject, described } of subjects) {
+    const compared = role === 'harmless' && subject !== first && isAsItIs(first);
+    const { name } = described;
+    drifts.push(compared ? await driftOf(first, subject, items, answers, { ...settings, name }) : null);
+  }
+  return drifts;
+}
+
+function isAsItIs({ plan, controlVector }: Subject): boolean {
+  return plan === null && controlVector === null;
+}
+
 /** @param verdicts - [judge][model][item] */
-function suiteResult(suite: Suite, answers: Answer[][], verdicts: Verdict[][][]): SuiteResult {
+function suiteResult(
+  suite: Suite,
+  answers: Answer[][],
+  verdicts: Verdict[][][],
+  drifts: readonly (AnswerDrift | null)[],
+): SuiteResult {
   const { name, role, items } = suite;
   const mean = (of: readonly number[]) => of.reduce((sum, n) => sum + n, 0) / of.length;
   const categories = [...new Set(items.flatMap(({ category }) => (category === undefined ? [] : [category])))].sort();
@@ -148,6 +181,7 @@ function suiteResult(suite: Suite, answers: Answer[][], verdicts: Verdict[][][])
       shifts: model === 0 ? null : verdicts.map((ofJudge) => shift(ofJudge[0]!, ofJudge[model]!)),
       tokens: { prompt: mean(ofModel.map((one) => one.promptTokens)), answer: mean(ofModel.map((one) => one.tokens)) },
       cut: ofModel.filter(({ cut }) => cut).length,
+      drift: drifts[model]!,
     })),
     categories: categories.map((category) => {
       const inCategory = <T>(of: readonly T[]) => of.filter((_, i) => items[i]!.category === category);
@@ -168,10 +202,15 @@ function suiteResult(suite: Suite, answers: Answer[][], verdicts: Verdict[][][])
   };
 }
 
+interface NamedSubject {
+  subject: Subject;
+  described: EvaluatedModel;
+}
+
 async function subjectsOf(
   models: readonly (string | ModelToEvaluate)[],
   { signal, onProgress }: CallOptions,
-): Promise<{ subject: Subject; described: EvaluatedModel }[]> {
+): Promise<NamedSubject[]> {
   if (models.length === 0)
     throw new RosiError('OPTION_INVALID', 'evaluate needs at least one model', { option: 'models' });
   const hashes = new Map<string, string>();

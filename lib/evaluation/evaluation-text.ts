@@ -83,11 +83,26 @@ function headlineRows({ suites, models }: Evaluation): string[][] {
     models.map((_, model) => suites.reduce((sum, { results, prompts }) => sum + value(results[model]!, prompts), 0));
   const degenerate = over(({ tallies }) => tallies[0]!.labels.degenerate).map((n) => shortPercent(n / all));
   const tokens = over(({ tokens: { prompt } }, prompts) => prompt * prompts).map((n) => (n / all).toFixed(0));
-  return [...rows, ['degenerate answers', String(all), ...degenerate], ['tokens of a prompt', '', ...tokens]];
+  const drifts = suites
+    .filter(({ role }) => role === 'harmless')
+    .map(({ name, results }) => [
+      `drift on ${oneLine(name, 30)}, nats`,
+      '',
+      ...results.map(({ drift }) => (drift === null ? '' : drift.kl.toFixed(4))),
+    ]);
+  return [
+    ...rows,
+    ...(models.length > 1 ? drifts : []),
+    ['degenerate answers', String(all), ...degenerate],
+    ['tokens of a prompt', '', ...tokens],
+  ];
 }
 
 function legend({ models, judges, settings }: Evaluation): string {
-  const compared = models.length > 1 ? '; *: another than the first model, p < .05 (McNemar)' : '';
+  const compared =
+    models.length > 1
+      ? '; *: another than the first model, p < .05 (McNemar); drift: KL from the first model over its own answers'
+      : '';
   return `Labels by ${judges[0]} on answers of at most ${settings.maxTokens} tokens; ranges are 95 % (Wilson)${compared}`;
 }
 

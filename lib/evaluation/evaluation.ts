@@ -1,5 +1,6 @@
 import type { StageTime } from '../clock';
 import type { Role } from '../prompts';
+import type { AnswerDrift } from './drift';
 import type { Answer } from './answers';
 import type { Verdict } from './judge';
 import type { Shift, Tally } from './tally';
@@ -26,6 +27,11 @@ export interface ModelResult {
   tokens: { prompt: number; answer: number };
   /** Answers that the most tokens cut off. */
   cut: number;
+  /**
+   * How far the model is from the first on harmless requests; null for the first itself, for other suites, and where the
+   * prompts or the vocabularies differ.
+   */
+  drift: AnswerDrift | null;
 }
 
 /** A request with all answers and what each judge says of them. */

@@ -30,8 +30,14 @@ export function sampleEvaluation(): Evaluation {
         sha256: 'c'.repeat(64),
         prompts: 4,
         results: [
-          { tallies: [tally(before)], shifts: null, tokens: { prompt: 20, answer: 30.5 }, cut: 1 },
-          { tallies: [tally(after)], shifts: [shift(before, after)], tokens: { prompt: 60, answer: 12 }, cut: 0 },
+          { tallies: [tally(before)], shifts: null, tokens: { prompt: 20, answer: 30.5 }, cut: 1, drift: null },
+          {
+            tallies: [tally(after)],
+            shifts: [shift(before, after)],
+            tokens: { prompt: 60, answer: 12 },
+            cut: 0,
+            drift: null,
+          },
         ],
         categories: ['one', 'two'].map((name) => ({
           name,

@@ -47,6 +47,12 @@ describe('evaluate on the tiny chat model', () => {
     expect(shifts![0]!.gained - shifts![0]!.lost).toBe(
       tallies[0]!.declined.count - harmful!.results[0]!.tallies[0]!.declined.count,
     );
+    // Of the same edit, at run time and in the file; none with another prompt.
+    const drifts = harmless!.results.map(({ drift }) => drift);
+    expect([drifts[0], drifts[3], harmful!.results[1]!.drift]).toEqual([null, null, null]);
+    expect(drifts[1]!.kl).toBeGreaterThan(1e-4);
+    expect(Math.abs(drifts[1]!.kl / drifts[2]!.kl - 1)).toBeLessThan(0.1);
+    expect(drifts[1]!.agreement.share).toBeGreaterThan(0.9);
     expect(harmful!.results[3]!.tokens.prompt).toBeGreaterThan(harmful!.results[0]!.tokens.prompt + 2);
     expect(harmful!.rows).toHaveLength(prompts.harmful.length);
   });

@@ -258,7 +258,7 @@ describe('drift', () => {
     const drift = await session.drift(texts(), {});
     expect(drift).toMatchObject({ kl: 0, standardError: 0, agreement: { share: 1 } });
     expect(drift.tokens).toBe(drift.texts.reduce((sum, text) => sum + text.tokens, 0));
-    expect(drift.texts[0]).toEqual({ kl: NaN, agreement: NaN, tokens: 0 });
+    expect(drift.texts[0]).toEqual({ kl: NaN, firstKl: NaN, agreement: NaN, tokens: 0 });
     const again = await ModelSession.open(session.path, { threads });
     expect((await session.drift(texts(), { session: again })).kl).toBe(0);
     again.close();

@@ -1,0 +1,128 @@
+import { RosiError, throwIfAborted } from '../errors';
+import { ModelSession, type RunTimeEdit } from '../session';
+import { mean, wilson, type Rate } from '../statistics';
+import {
+  conversationOf,
+  identityOf,
+  keyOf,
+  withSubject,
+  type Answer,
+  type AnswerSettings,
+  type Subject,
+} from './answers';
+import { ResultStore, sha256 } from './result-store';
+import type { SuiteItem } from './suite';
+
+/** How far a model is from the first one, on the first one's own answers. */
+export interface AnswerDrift {
+  /** Mean KL(first || this) of a token of an answer given what comes before it, nats. */
+  kl: number;
+  /** The same of the answers' first tokens. */
+  firstKl: number;
+  /** Share of tokens that both would write. */
+  agreement: Rate;
+}
+
+/** Of one answer. */
+interface TextDrift {
+  kl: number;
+  firstKl: number;
+  same: number;
+  tokens: number;
+}
+
+// Few enough that a stopped run loses little.
+const atOnce = 32;
+
+/**
+ * Compares two models token by token while both read the first one's answers. Answers of no tokens are left out.
+ *
+ * @returns Null where they can't be compared: other prompts, or another vocabulary.
+ * @throws RosiError as {@link answersOf}.
+ */
+export async function driftOf(
+  first: Subject,
+  other: Subject,
+  items: readonly SuiteItem[],
+  answers: readonly Answer[],
+  settings: AnswerSettings,
+): Promise<AnswerDrift | null> {
+  if (first.system !== other.system) return null;
+  const identity = JSON.stringify([identityOf(first, settings), identityOf(other, settings)]);
+  const store = ResultStore.open(settings.cache, 'drift', identity, isTextDrift);
+  const keys = items.map((item, i) => sha256(JSON.stringify([keyOf(item), answers[i]!.text])));
+  const missing = keys.flatMap((key, i) => (store.get(key) === undefined && answers[i]!.text !== '' ? [i] : []));
+  if (missing.length > 0) {
+    const comparable = await withBoth(first, other, settings, async (base, asked, edit) => {
+      for (let from = 0; from < missing.length; from += atOnce) {
+        throwIfAborted(settings.signal);
+        const batch = missing.slice(from, from + atOnce);
+        const texts = batch.map((i) => textOf(base, items[i]!, answers[i]!, first.system));
+        const note = `${settings.name}, answers ${from + 1} to ${from + batch.length} of ${missing.length}`;
+        const drift = await base.drift(texts, { session: asked, edit }, 'drift', note);
+        store.add(
+          drift.texts.map(({ kl, firstKl, agreement, tokens }, row) => {
+            return [keys[batch[row]!]!, { kl, firstKl, same: Math.round(agreement * tokens), tokens }] as const;
+          }),
+        );
+      }
+    });
+    if (!comparable) return null;
+  }
+  return sumUp(keys.flatMap((key) => store.get(key) ?? []));
+}
+
+function sumUp(each: readonly TextDrift[]): AnswerDrift {
+  const sum = (of: (one: TextDrift) => number) => each.reduce((total, one) => total + of(one), 0);
+  const tokens = sum((one) => one.tokens);
+  return {
+    kl: sum((one) => one.kl * one.tokens) / tokens,
+    firstKl: mean(each.map(({ firstKl }) => firstKl)),
+    agreement: wilson(
+      sum((one) => one.same),
+      tokens,
+    ),
+  };
+}
+
+/** Both in memory. False when their vocabularies differ. */
+async function withBoth(
+  first: Subject,
+  other: Subject,
+  { threads, signal, onProgress, thinking }: AnswerSettings,
+  use: (base: ModelSession, asked: ModelSession, edit?: RunTimeEdit) => Promise<void>,
+): Promise<boolean> {
+  if (first.plan !== null || first.controlVector !== null) {
+    throw new RosiError('OPTION_INVALID', 'drift is measured from a model as it is; the first model has an edit', {
+      model: first.model,
+    });
+  }
+  const options = { threads, signal, onProgress, thinking };
+  const base = await ModelSession.open(first.model, options);
+  let own: ModelSession | undefined;
+  try {
+    own =
+      other.model === first.model
+        ? undefined
+        : await ModelSession.open(other.model, { ...options, threads: base.threads });
+    const session = own ?? base;
+    if (session.info.nVocab !== base.info.nVocab) return false;
+    await withSubject(session, other, { signal }, (asked, edit) => use(base, asked, edit));
+    return true;
+  } finally {
+    own?.close();
+    base.close();
+  }
+}
+
+function textOf(base: ModelSession, item: SuiteItem, { text }: Answer, system: string | null) {
+  const prompt = base.encodeConversation(conversationOf(item, system));
+  const tokens = Int32Array.from([...prompt, ...base.encodeText(text)]);
+  return { tokens, from: prompt.length };
+}
+
+function isTextDrift(value: unknown): value is TextDrift {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kl, firstKl, same, tokens } = value as Partial<Record<keyof TextDrift, unknown>>;
+  return [kl, firstKl, same, tokens].every((one) => typeof one === 'number');
+}

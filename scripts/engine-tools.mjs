@@ -1,0 +1,27 @@
+// The engine's own command-line tools, for comparisons.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { root, unpackEngineSource } from './lay-out-engine.mjs';
+
+/**
+ * Path of a tool, e.g. `llama-completion`: of the folder LLAMA_TOOLS if it is set, or built from the engine's source bundle
+ * into build/llama-tools (ten minutes the first time).
+ */
+export async function engineTool(name) {
+  const given = process.env.LLAMA_TOOLS;
+  if (given !== undefined) return join(given, name);
+  const folder = join(root, 'build', 'llama-tools');
+  const built = join(folder, 'out', 'bin', name);
+  if (existsSync(built)) return built;
+  const source = join(folder, 'source');
+  if (!existsSync(source)) await unpackEngineSource(source);
+  const options = ['-DCMAKE_BUILD_TYPE=Release', '-DLLAMA_BUILD_APP=OFF', '-DLLAMA_CURL=OFF', '-DLLAMA_OPENSSL=OFF'];
+  execFileSync('cmake', ['-S', source, '-B', join(folder, 'out'), ...options], { stdio: ['ignore', 2, 2] });
+  const parallel = process.env.LLAMA_TOOLS_JOBS ?? '2';
+  execFileSync('cmake', ['--build', join(folder, 'out'), '--target', name, '--parallel', parallel], {
+    stdio: ['ignore', 2, 2],
+  });
+  return built;
+}
