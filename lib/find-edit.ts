@@ -15,6 +15,7 @@ import { adapterWay, pushesOf, type Push } from './push';
 import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
 import { rangesOf, searchEdit, type SearchResult } from './search';
 import type { ModelSession } from './session';
+import { directionStability, type Stability } from './stability';
 import { findWriters, type ModelWriters, type Writer } from './writers';
 
 /** An edit of a model, and what led to it. */
@@ -32,6 +33,8 @@ export interface FoundEdit {
   /** Null when layer and strength were given. */
   search: SearchResult | null;
   direction: Direction;
+  /** Of the direction, over prompts drawn again. */
+  stability: Stability;
   plan: UpdatePlan;
   /** What a reader of the numbers should know of the prompts. */
   notes: string[];
@@ -66,7 +69,9 @@ export async function findEdit(
   const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, edits, clock);
-  return { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen, search, direction, plan, notes };
+  const stability = directionStability(activations, direction, settings.seed);
+  const found = { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen };
+  return { ...found, search, direction, stability, plan, notes };
 }
 
 /** The token embeddings where they are to be edited; otherwise none. */

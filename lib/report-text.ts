@@ -63,7 +63,7 @@ export function reportMarkdown(report: HardenReport): string {
       `${editText(report)}. Chosen: ${text(edit.why)}.`,
       '',
       `At that layer the mean harmful and harmless activations are ${edit.distance.toPrecision(4)} apart; ` +
-        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}.${detectionText(edit)}`,
+        `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}.${stabilityText(edit)}${detectionText(edit)}`,
     ]),
     ...candidateSection(report),
     ...section('Tensors', [
@@ -151,6 +151,12 @@ function gainText(gains: readonly number[], promotions: HardenReport['promotions
   const bytes = promotions.reduce((sum, promotion) => sum + promotion.bytes, 0);
   const wider = `, ${promotions.length} of them in a wider one (${byteCount(bytes)} more)`;
   return `changed in their own type${promotions.length === 0 ? '' : wider}, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
+}
+
+function stabilityText({ stability: { cosine, resamples } }: HardenReport['edit']): string {
+  if (resamples === 0) return '';
+  const [low, high] = [cosine.low, cosine.high].map((value) => value.toFixed(3));
+  return ` Read from prompts drawn again with replacement, it keeps a cosine of ${cosine.mean.toFixed(3)} (${low} to ${high} in 95 % of ${resamples}).`;
 }
 
 function detectionText({ rho, detection }: HardenReport['edit']): string {

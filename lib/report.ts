@@ -11,6 +11,7 @@ import type { Precision, Promotion } from './precision';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import { declines, meets, type AnswerLabel } from './refusal';
 import type { Candidate, SearchResult } from './search';
+import type { Stability } from './stability';
 import { mcnemarExact, type Rate, wilson } from './statistics';
 import type { VerifyResult } from './verify';
 import { version } from './version';
@@ -93,6 +94,8 @@ export interface HardenReport {
     distance: number;
     /** How well the direction tells the fitting prompts apart, .5 to 1. */
     auroc: number;
+    /** How much the direction hangs on which prompts it was read from. */
+    stability: Stability;
     /** Shrinkage of the gated factor. */
     rho: number;
     /** AUROC of the summed response of the right factors on validation prompts, for each rho that was tried. */
@@ -179,6 +182,7 @@ export function makeReport(parts: Parts): HardenReport {
       ...plan.edit,
       distance: direction.distance,
       auroc: direction.auroc,
+      stability: found.stability,
       rho: found.rho,
       detection: found.detection,
       why: search?.why ?? 'given',

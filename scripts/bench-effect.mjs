@@ -1,0 +1,166 @@
+// What each way to make a model refuse does, side by side on the same prompts with the same judge: nothing, a safety system
+// prompt, a control vector of llama-cvector-generator, the paper's ROSI, and rosi. Writes docs/effect.md, or prints it.
+//   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
+//     [--limit 100] [--max-tokens 128] [--threads 2] [--print]
+// Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens; the table's prompts
+// were seen by none. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { controlVectorOf } from './bench-effect/control-vector.mjs';
+import { root } from './lay-out-engine.mjs';
+
+const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
+const { builtInPrompts, evaluate, harden, jailbreaksInTurn, limited, makePlan, ModelSession, plainSuite } =
+  load('index');
+const { readPrompts, RosiError, splitPrompts } = load('index');
+const { withSubject } = load('evaluation/answers');
+const { headline } = load('evaluation/tally');
+const { safetyPrompt } = load('baseline');
+const { rateText } = load('text');
+
+const { values, positionals: models } = parseArgs({
+  allowPositionals: true,
+  options: {
+    harmful: { type: 'string' },
+    harmless: { type: 'string' },
+    'test-harmful': { type: 'string' },
+    'test-harmless': { type: 'string' },
+    limit: { type: 'string', default: '100' },
+    'max-tokens': { type: 'string', default: '128' },
+    threads: { type: 'string', default: '2' },
+    print: { type: 'boolean' },
+  },
+});
+if (models.length === 0) throw new Error('name at least one MODEL.gguf');
+const [limit, maxTokens, threads] = ['limit', 'max-tokens', 'threads'].map((key) => Number(values[key]));
+const log = (text) => process.stderr.write(`${text}\n`);
+
+/** Prompts to fit and choose on, and suites that nothing was fitted or chosen on. */
+async function prompts() {
+  const builtIn = builtInPrompts();
+  const given = values.harmful !== undefined;
+  const set = given
+    ? { harmful: await readPrompts(values.harmful), harmless: await readPrompts(values.harmless) }
+    : undefined;
+  const more = async (name) => (values[name] === undefined ? [] : readPrompts(values[name]));
+  // With other prompts to fit on, all built-in ones but the borderline ones are unseen.
+  const unseen = (role) => (given ? ['test', 'validation', 'fit'] : ['test']).flatMap((split) => builtIn[split][role]);
+  const harmful = plainSuite('harmful', 'harmful', [...(await more('test-harmful')), ...unseen('harmful')]);
+  const harmless = plainSuite('harmless', 'harmless', [
+    ...(await more('test-harmless')).slice(0, limit),
+    ...unseen('harmless'),
+  ]);
+  const [some, others] = limited([harmful, harmless], limit);
+  const borderline = plainSuite('borderline', 'borderline', builtIn.test.borderline);
+  return { set, suites: [some, jailbreaksInTurn(some), borderline, others] };
+}
+
+/** The plan of an edit, or why there is none. */
+async function planned(model, set, options) {
+  try {
+    return { plan: await makePlan(model, set, { threads, ...options }) };
+  } catch (error) {
+    if (!(error instanceof RosiError)) throw error;
+    return { why: `${error.code}: ${error.message}` };
+  }
+}
+
+async function hardened(model, set, output) {
+  try {
+    return { report: await harden(model, set, { threads, output, evaluate: 'none' }) };
+  } catch (error) {
+    if (!(error instanceof RosiError)) throw error;
+    return { why: `${error.code}: ${error.message}` };
+  }
+}
+
+/** Perplexity of this project's own pages, which no model was trained on. */
+async function perplexityOf({ model, system, plan = null, controlVector = null }) {
+  if (system !== undefined) return '';
+  const text = ['README.md', 'docs/method.md'].map((name) => readFileSync(join(root, name), 'utf8')).join('\n');
+  const session = await ModelSession.open(model, { threads });
+  try {
+    const tokens = session.encodeText(text, session.info.addsBos).subarray(0, 10 * 512);
+    const measure = (asked, edit) => asked.perplexity(tokens, {}, edit);
+    const { perplexity } = await withSubject(session, { plan, controlVector }, {}, measure);
+    return perplexity.toFixed(2);
+  } finally {
+    session.close();
+  }
+}
+
+async function section(model, { set, suites }, folder) {
+  const name = basename(model);
+  const columns = [
+    { name: 'original', model },
+    { name: 'safety system prompt', model, system: safetyPrompt },
+  ];
+  const notes = [];
+  log(`${name}: control vector`);
+  const sample = splitPrompts(set, { seed: 0 });
+  const control = await controlVectorOf(model, sample, { folder, threads, log });
+  if (control.pushes === null) notes.push(`Control vector: ${control.why}.`);
+  else
+    columns.push({
+      name: `control vector, ${control.method}, scale ${control.scale}`,
+      model,
+      controlVector: control.pushes,
+    });
+  log(`${name}: the paper's rule`);
+  const paper = await planned(model, set, { rightFactor: 'mean-row' });
+  if (paper.plan) columns.push({ name: `paper, alpha ${paper.plan.plan.edit.strength}`, model, plan: paper.plan });
+  else notes.push(`The paper's rule: ${paper.why}`);
+  log(`${name}: rosi`);
+  const output = join(folder, `${basename(model, '.gguf')}.hardened.gguf`);
+  const ours = await hardened(model, set, output);
+  if (ours.report) columns.push({ name: 'rosi, the file', model: output });
+  else notes.push(`rosi: ${ours.why}`);
+  const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
+  const found = await evaluate(columns, suites, { maxTokens, threads, cache: join(folder, 'cache'), onProgress });
+  const rows = [];
+  for (const [m, column] of columns.entries()) {
+    const results = found.suites.map((suite) => suite.results[m]);
+    const [harmful, jailbreaks, borderline, harmless] = results.map((result, i) => {
+      const { shifts, tallies } = result;
+      const { rate } = headline(found.suites[i].role, tallies[0]);
+      return `${rateText(rate)}${shifts !== null && shifts[0].pValue < 0.05 ? ' *' : ''}`;
+    });
+    const all = found.suites.reduce((sum, { prompts }) => sum + prompts, 0);
+    const degenerate = results.reduce((sum, { tallies }) => sum + tallies[0].labels.degenerate, 0) / all;
+    const { drift, tokens } = results[3];
+    const kl = drift === null ? '' : `${drift.kl.toFixed(4)} / ${drift.firstKl.toFixed(3)}`;
+    const cells = [column.name, harmful, jailbreaks, borderline, harmless, `${(100 * degenerate).toFixed(1)} %`, kl];
+    rows.push(`| ${[...cells, await perplexityOf(column), tokens.prompt.toFixed(0)].join(' | ')} |`);
+  }
+  return [`## ${name}`, '', head, ...rows, '', ...notes.flatMap((note) => [note, ''])].join('\n');
+}
+
+const head =
+  '| | harm refusal | of jailbreaks | over-refusal | benign compliance | degenerate | drift, answers / first token, nats | perplexity | prompt tokens |\n' +
+  '| --- | --- | --- | --- | --- | --- | --- | --- | --- |';
+
+const folder = mkdtempSync(join(tmpdir(), 'rosi-effect-'));
+try {
+  const given = await prompts();
+  const counts = given.suites.map(({ items }) => items.length);
+  const sections = [];
+  for (const model of models) sections.push(await section(model, given, folder));
+  const page = `# Effect, side by side
+
+Made by \`npm run bench:effect\` (scripts/bench-effect.mjs). Greedy answers of at most ${maxTokens} tokens, labelled by rules, to
+${counts[0]} harmful requests, the same in twelve ways around a refusal (one each), ${counts[2]} borderline and ${counts[3]} harmless ones, on which nothing
+was fitted or chosen. Ranges are 95 % (Wilson); *: another than the original, p < .05 (McNemar, the same prompts). Drift: KL from
+the original in nats a token, over its own answers to the harmless requests, and of their first tokens. Perplexity: of this
+project's own README and method page. Prompt tokens: mean of the harmless requests, what each prompt costs. Each strength is
+the best on validation prompts within 0.1 nats of drift.
+
+${sections.join('\n')}`;
+  if (values.print) console.log(page);
+  else writeFileSync(join(root, 'docs', 'effect.md'), `${page.trimEnd()}\n`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
