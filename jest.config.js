@@ -9,6 +9,7 @@ module.exports = {
   projects: ['unit', 'kernels', 'model', 'process', 'types', 'package'].map((folder) => ({
     displayName: folder,
     testEnvironment: 'node',
+    setupFilesAfterEnv: ['<rootDir>/test/helpers/own-cache.ts'],
     testMatch: [`<rootDir>/test/${folder}/**/*.test.ts`],
     modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/'],
     transform,

@@ -1,10 +1,12 @@
 import { measureBaseline, safetyPrompt, type Baseline } from './baseline';
+import { buildIdentity } from './build-identity';
 import { captureActivations, type Streams } from './capture';
 import type { StageClock } from './clock';
 import { chooseDirection, type Direction } from './direction';
 import { RosiError } from './errors';
 import { embeddingFactor } from './factors';
-import type { Inspection } from './native';
+import { modelFiles } from './model-files';
+import { native, type Inspection } from './native';
 import { checkKinds } from './outputs/write-outputs';
 import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
@@ -14,7 +16,9 @@ import type { SplitSample } from './prompts';
 import { adapterWay, pushesOf, type Push } from './push';
 import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
 import { rangesOf, searchEdit, type SearchResult } from './search';
+import { openJournal, type Journal } from './search-journal';
 import type { ModelSession } from './session';
+import { runStage } from './stage';
 import { directionStability, type Stability } from './stability';
 import { findWriters, type ModelWriters, type Writer } from './writers';
 
@@ -68,7 +72,9 @@ export async function findEdit(
   );
   const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
-  const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, edits, clock);
+  const journal = await journalOf(session, sample, { ...settings, system, rho: chosen.rho });
+  const searched = { ...edits, journal };
+  const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, searched, clock);
   const stability = directionStability(activations, direction, settings.seed);
   const found = { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen };
   return { ...found, search, direction, stability, plan, notes };
@@ -134,13 +140,28 @@ async function read(
   return { pushes, activations: { nLayer, dModel, streams }, chosen };
 }
 
+/** Where the trials of this very search are kept; none where there is no search. */
+async function journalOf(
+  { path }: ModelSession,
+  { summary }: SplitSample,
+  { cache, layer, strength, rightFactor, rho, seed, system, thinking, embeddings, signal, onProgress }: Settings,
+): Promise<Journal | undefined> {
+  if (cache === null || (layer !== null && strength !== null)) return undefined;
+  const model = await runStage({ signal, onProgress }, { stage: 'hash' }, (tick) =>
+    native.sha256(modelFiles(path), tick),
+  );
+  const prompts = [summary.sha256, summary.kept?.sha256 ?? null];
+  const decided = { rightFactor, rho, seed, system, thinking, embeddings };
+  return openJournal(cache, JSON.stringify({ build: buildIdentity(), model, prompts, ...decided }));
+}
+
 /** The plan, of an edit that is given or searched. */
 async function decide(
   session: ModelSession,
   activations: Streams,
   pushes: readonly Push[],
   prompts: SplitSample['validation'],
-  settings: Settings & { ranges: readonly (readonly [number, number])[] },
+  settings: Settings & { ranges: readonly (readonly [number, number])[]; journal: Journal | undefined },
   clock: StageClock,
 ): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
   const { layer, ranges, strength, schedule, rightFactor } = settings;

@@ -1,4 +1,4 @@
-// Finds and loads the native addon: build/Release of a checkout, else prebuilds/. Only lib/native.ts uses it.
+// Finds and loads the native addon: build/Release of a checkout, else prebuilds/. Only lib/native.ts loads it.
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { RosiError } from './errors';
@@ -6,6 +6,12 @@ import { RosiError } from './errors';
 /** What we use of node-gyp-build, which has no types. */
 interface NodeGypBuild {
   path(packageFolder: string): string;
+}
+
+/** Where the addon is; throws when there is none. */
+export function addonPath(packageFolder: string = dirname(__dirname)): string {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return (require('node-gyp-build') as NodeGypBuild).path(packageFolder);
 }
 
 /**
@@ -17,8 +23,7 @@ interface NodeGypBuild {
 export function loadAddon(packageFolder: string = dirname(__dirname)): unknown {
   let file: string | undefined;
   try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    file = (require('node-gyp-build') as NodeGypBuild).path(packageFolder);
+    file = addonPath(packageFolder);
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     return require(file);
   } catch (cause) {

@@ -2,6 +2,7 @@ import { toRosiError, throwIfAborted } from './errors';
 import { loadAddon } from './load-addon';
 import type { NativeWriterReport } from './native-writers';
 
+export { addonPath } from './load-addon';
 export type { NativeWriter, NativeWriterReport, PathStep } from './native-writers';
 
 /** A long call in progress. */

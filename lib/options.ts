@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 
+import { cacheFolder } from './cache-folder';
 import { RosiError } from './errors';
 import type { OutputPaths } from './outputs/write-outputs';
 import type { CallOptions } from './stage';
@@ -69,6 +70,11 @@ export interface HardenOptions extends CallOptions {
   thinking?: boolean | undefined;
   /** Whether a file that rosi hardened before is hardened once more. Default false: it is refused. */
   again?: boolean | undefined;
+  /**
+   * Folder where what the search tried and the answers of a full evaluation are kept, so that a run that was stopped goes on
+   * where it was; or false for none. Default: `rosi` in the user's cache folder.
+   */
+  cache?: string | false | undefined;
   /** New tokens of an answer in the short evaluation. Default 32. */
   maxTokens?: number | undefined;
   /**
@@ -100,6 +106,8 @@ export interface Settings extends CallOptions {
   again: boolean;
   maxTokens: number;
   evaluate: EvaluateHow;
+  /** Null: none. */
+  cache: string | null;
 }
 
 /** Fills in defaults and checks ranges. @throws RosiError `OPTION_INVALID` naming option, range and value. */
@@ -139,6 +147,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     again: options.again ?? false,
     maxTokens: options.maxTokens ?? 32,
     evaluate: options.evaluate ?? 'short',
+    cache: resolveCache(options.cache),
     signal: options.signal,
     onProgress: options.onProgress,
   };
@@ -167,6 +176,11 @@ function checkEmbeddings({ embeddings, rightFactor = 'gated' }: HardenOptions): 
 /** Of a split model, the name that its files' names are made of. */
 export function defaultOutput(model: string): string {
   return `${model.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')}.hardened.gguf`;
+}
+
+/** Shared with evaluate(). */
+export function resolveCache(cache: string | false | undefined): string | null {
+  return cache === false ? null : (cache ?? cacheFolder());
 }
 
 /** Shared with applyPlan(). */

@@ -87,7 +87,7 @@ export interface HardenReport {
     hasChatTemplate: boolean;
   };
   output: { path: string; bytes: number };
-  settings: Omit<Settings, 'signal' | 'onProgress' | 'output'>;
+  settings: Omit<Settings, 'signal' | 'onProgress' | 'output' | 'cache'>;
   prompts: PromptSummary;
   edit: UpdatePlan['edit'] & {
     /** |mu - nu| at the direction's layer, in units of the residual stream. */
@@ -162,7 +162,7 @@ export function makeReport(parts: Parts): HardenReport {
   const { settings, info, found, written, before, after, clock } = parts;
   const { search, plan, direction } = found;
   const plainSettings: Partial<Settings> = { ...settings };
-  for (const name of ['signal', 'onProgress', 'output'] as const) delete plainSettings[name];
+  for (const name of ['signal', 'onProgress', 'output', 'cache'] as const) delete plainSettings[name];
   const report: HardenReport = {
     rosi: version,
     model: {

@@ -7,6 +7,7 @@ import type { RightFactor, Settings } from './options';
 import { planUpdate, type Edit } from './plan';
 import type { Role } from './prompts';
 import type { Push } from './push';
+import type { Journal, Trial } from './search-journal';
 import type { ModelSession, RunTimeEdit } from './session';
 import type { CallOptions } from './stage';
 import { withEdit } from './trial-edit';
@@ -41,6 +42,8 @@ export interface SearchResult {
 /** What is not null is given and not varied. */
 export type SearchSettings = Pick<Settings, 'layer' | 'layers' | 'schedule' | 'strength' | 'rightFactor' | 'maxKl'> &
   CallOptions & {
+    /** What an earlier run of the same search found, which is not tried again. Default: everything is. */
+    journal?: Journal | undefined;
     /** Blocks that are tried. Default: {@link rangesOf}. */
     ranges?: readonly (readonly [number, number])[] | undefined;
   };
@@ -127,9 +130,11 @@ class Trials {
 
   /** First tokens. */
   async screen(edit: Edit, counts: Counts): Promise<Candidate> {
-    const screening = await this.apply(edit, (session, edited) =>
-      this.evaluator.screen(session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
-    );
+    const { screening } = await this.tried(['screen', edit, counts], async () => ({
+      screening: await this.apply(edit, (session, edited) =>
+        this.evaluator.screen(session, { counts, edit: edited, stage: 'search', note: describe(edit) }),
+      ),
+    }));
     const score = screeningScore(screening, this.evaluator.baseline(counts));
     const candidate = { ...edit, counts, screening, score, withinBound: screening.kl <= this.settings.maxKl };
     this.candidates.push(candidate);
@@ -138,11 +143,24 @@ class Trials {
 
   /** Whole answers: what counts. First tokens are what a few dozen prompts measure well. The sum of both scores. */
   async answer(candidate: Candidate): Promise<number> {
-    const after = await this.apply(candidate, (session, edit) =>
-      this.evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
-    );
-    candidate.validated = validate(after, this.original);
-    return candidate.score + candidate.validated.score;
+    const { validated } = await this.tried(['answer', editOf(candidate)], async () => {
+      const after = await this.apply(candidate, (session, edit) =>
+        this.evaluator.answer(session, { ...answering, edit, note: `answers of ${describe(candidate)}` }),
+      );
+      return { validated: validate(after, this.original) };
+    });
+    candidate.validated = validated;
+    return candidate.score + validated.score;
+  }
+
+  private async tried<T extends Trial>(what: readonly unknown[], work: () => Promise<T>): Promise<T> {
+    const { journal } = this.settings;
+    const key = JSON.stringify(what);
+    const known = journal?.get(key);
+    if (known !== undefined) return known as T;
+    const found = await work();
+    journal?.add([[key, found]]);
+    return found;
   }
 
   /** Without tensors, where the classes separate no further under `profile`, the edit is none. */

@@ -45,6 +45,8 @@ export function addEditOptions(command: Command): Command {
     )
     .option('--embeddings', 'edit the token embeddings, too (with --right-factor mean-row or mean-row-signed)')
     .option('--rho <x>', 'shrinkage of the gated factor (default: by how it detects validation prompts)', number)
+    .option('--cache <folder>', "where trials are kept, so that a stopped run goes on (default: the user's cache)")
+    .option('--no-cache', 'keep no trials')
     .option(
       '--max-kl <x>',
       `most drift on harmless prompts that the search may spend, in nats (default: ${defaults.maxKl})`,

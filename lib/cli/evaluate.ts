@@ -15,7 +15,7 @@ interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinkin
   plan?: string;
   controlVector?: string;
   controlScale?: number;
-  cache: string | boolean;
+  cache?: string | false;
   report?: string[];
   overwrite?: boolean;
   json?: boolean;
@@ -65,7 +65,7 @@ async function evaluate(models: readonly string[], flags: Flags, invocation: Inv
       maxTokens,
       thinking,
       threads,
-      cache: cache === true ? undefined : cache,
+      cache,
       signal,
       onProgress,
     }),

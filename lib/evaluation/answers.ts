@@ -5,9 +5,9 @@ import { throwIfAborted } from '../errors';
 import { promptText } from '../template';
 import type { CallOptions } from '../stage';
 import { withEdit } from '../trial-edit';
-import { version } from '../version';
+import { buildIdentity } from '../build-identity';
 import { splitReasoning } from './reasoning';
-import { ResultStore, sha256 } from './result-store';
+import { ResultStore, sha256 } from '../result-store';
 import type { SuiteItem } from './suite';
 
 /** A model as it is asked: the file, and what is added to it or said before every request. */
@@ -128,14 +128,14 @@ function opensReasoning(session: ModelSession, item: SuiteItem, system: string |
   return /(?:<think(?:ing)?>|<reasoning>|\[THINK\])\s*$/u.test(text);
 }
 
-/** Everything that decides an answer beside the item: another version may frame prompts otherwise, or have another engine. */
+/** Everything that decides an answer beside the item. */
 export function identityOf(
   { sha256: model, system, plan, controlVector }: Subject,
   { maxTokens, thinking }: AnswerSettings,
 ): string {
   const added = plan?.plan ?? controlVector;
   const edit = added === null ? null : sha256(JSON.stringify(added, typedArraysAsText));
-  return JSON.stringify({ rosi: version, model, system, edit, maxTokens, thinking });
+  return JSON.stringify({ build: buildIdentity(), model, system, edit, maxTokens, thinking });
 }
 
 function typedArraysAsText(_: string, value: unknown): unknown {

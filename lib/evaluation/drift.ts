@@ -10,7 +10,7 @@ import {
   type AnswerSettings,
   type Subject,
 } from './answers';
-import { ResultStore, sha256 } from './result-store';
+import { ResultStore, sha256 } from '../result-store';
 import type { SuiteItem } from './suite';
 
 /** How far a model is from the first one, on the first one's own answers. */

@@ -6,7 +6,7 @@ import { StageClock } from '../clock';
 import { RosiError, toRosiError } from '../errors';
 import { modelFiles } from '../model-files';
 import { native, type Tick } from '../native';
-import { checkMaxTokens } from '../options';
+import { checkMaxTokens, resolveCache } from '../options';
 import type { LayerPush } from '../outputs/control-vector';
 import type { Role } from '../prompts';
 import type { SavedPlan } from '../outputs/saved-plan';
@@ -15,12 +15,11 @@ import { counted } from '../text';
 import { version } from '../version';
 import { answersOf, type Answer, type AnswerSettings, type Subject } from './answers';
 import { driftOf, type AnswerDrift } from './drift';
-import { cacheFolder } from './cache-folder';
 import type { EvaluatedModel, Evaluation, SuiteResult } from './evaluation';
 import type { Judge, Judged, Verdict } from './judge';
 import { rulesJudge } from './judges/rules';
 import { evaluationNotes } from './notes';
-import { sha256 } from './result-store';
+import { sha256 } from '../result-store';
 import type { Suite, SuiteItem } from './suite';
 import { builtInSuites } from './suites';
 import { shift, tally } from './tally';
@@ -80,7 +79,7 @@ export async function evaluate(
     'judge',
   );
   checkSuites(suites);
-  const cache = options.cache === false ? null : (options.cache ?? cacheFolder());
+  const cache = resolveCache(options.cache);
   const clock = new StageClock();
   const subjects = await clock.time('hash', () => subjectsOf(models, options));
   checkNames(

@@ -1,7 +1,7 @@
 import { answerLabels } from '../refusal';
 import { ticker, type CallOptions } from '../stage';
 import type { Judge, Judged, Verdict } from './judge';
-import { ResultStore, sha256 } from './result-store';
+import { ResultStore, sha256 } from '../result-store';
 
 // A judge is a model or a service: what a stopped run loses of its work.
 const atOnce = 32;

@@ -101,3 +101,18 @@ test('an evaluation that is killed goes on where it was, to the result of an und
   const result = await again.said('result');
   expect(result).toBe(await evaluation(join(folder, 'other')).said('result'));
 });
+
+test('a search that is killed goes on where it was, to the file of an undisturbed one', async () => {
+  const search = (cache: string, to: string) => new Child(['search.mjs', cache, to]);
+  const [cache, again, undisturbed] = ['cache', 'again.gguf', 'undisturbed.gguf'].map((name) => join(folder, name));
+  const child = search(cache!, output);
+  await child.said('trial', (note: string) => note.startsWith('answers of'));
+  child.signal('SIGKILL');
+  expect(await child.ended).toMatchObject({ signal: 'SIGKILL' });
+  const notes = await search(cache!, again!).said<string[]>('trials');
+  const all = await search(join(folder, 'other'), undisturbed!).said<string[]>('trials');
+  expect(all.length).toBeGreaterThan(10);
+  expect(notes.length).toBeLessThan(all.length / 2);
+  expect(all).toEqual(expect.arrayContaining(notes));
+  expect(readFileSync(again!).equals(readFileSync(undisturbed!))).toBe(true);
+});

@@ -1,8 +1,8 @@
 import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { ResultStore } from '../../../lib/evaluation/result-store';
-import { folderPerTest } from '../../helpers/temporary';
+import { ResultStore } from '../../lib/result-store';
+import { folderPerTest } from '../helpers/temporary';
 
 const ownFolder = folderPerTest();
 const isText = (value: unknown): value is string => typeof value === 'string';

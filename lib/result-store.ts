@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { toRosiError } from '../errors';
+import { toRosiError } from './errors';
 
 /**
  * Results on disk, so that a run that was cut off goes on where it was: one file for everything that was made in one way,
