@@ -6,6 +6,7 @@ export type RosiErrorCode =
   | 'ENGINE_FAILED'
   | 'FILE_FAILED'
   | 'GGUF_INVALID'
+  | 'JUDGE_FAILED'
   | 'MODEL_UNSUPPORTED'
   | 'OPTION_INVALID'
   | 'OUTPUT_EXISTS'
@@ -34,6 +35,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   OUTPUT_EXISTS: 6,
   ADDON_MISSING: 7,
   ENGINE_FAILED: 7,
+  JUDGE_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,
   RECORD_MISSING: 9, // the status of verify when a file does not verify
   UPDATE_LOST: 8,

@@ -58,6 +58,7 @@ export { promptText, renderPrompt, type Conversation, type Exchange, type Render
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
 export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export type { Judge, Judged, Verdict } from './evaluation/judge';
+export { openAiJudge, type OpenAiJudgeOptions } from './evaluation/judges/openai';
 export type { Rubric } from './evaluation/judges/rubric';
 export { readRubric, rubricFromText } from './evaluation/judges/rubric-file';
 export { rubrics, type RubricName } from './evaluation/judges/rubrics';
