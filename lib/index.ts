@@ -13,8 +13,6 @@ export { verifyUpdate, type Recomputed, type VerifyOptions, type VerifyResult } 
 export { evaluate, type EvaluateOptions, type ModelToEvaluate } from './evaluation/evaluate';
 export type { AnswerRow, Evaluation, EvaluatedModel, ModelResult, SuiteResult } from './evaluation/evaluation';
 export { evaluationMarkdown, evaluationSummary } from './evaluation/evaluation-text';
-export type { Judge, Judged, Verdict } from './evaluation/judge';
-export { rulesJudge } from './evaluation/judges/rules';
 export { builtInSuites, limited } from './evaluation/suites';
 export { Evaluator, type Behaviour } from './evaluator';
 export { generate, type GenerateOptions } from './generate';
@@ -58,10 +56,13 @@ export { promptText, renderPrompt, type Conversation, type Exchange, type Render
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
 export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export type { Judge, Judged, Verdict } from './evaluation/judge';
+export { ggufJudge, type GgufJudge, type GgufJudgeOptions } from './evaluation/judges/gguf';
+export type { GuardName } from './evaluation/judges/guards';
 export { openAiJudge, type OpenAiJudgeOptions } from './evaluation/judges/openai';
 export type { Rubric } from './evaluation/judges/rubric';
 export { readRubric, rubricFromText } from './evaluation/judges/rubric-file';
 export { rubrics, type RubricName } from './evaluation/judges/rubrics';
+export type { ShieldGemmaPolicy } from './evaluation/judges/shieldgemma';
 export { rulesJudge } from './evaluation/judges/rules';
 export { RosiError, exitCodes, type RosiErrorCode } from './errors';
 export type { HardenOptions, RightFactor, Schedule } from './options';

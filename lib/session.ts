@@ -28,6 +28,7 @@ import {
 } from './score';
 import { runStage, type CallOptions } from './stage';
 import type { LayerPush } from './outputs/control-vector';
+import { type Piece, toSegments } from './segments';
 import { renderPrompt, type Conversation, type RenderedPrompt } from './template';
 import { oneLine } from './text';
 import { fastestThreads } from './threads';
@@ -108,6 +109,13 @@ export class ModelSession {
     const { bosText: bosToken, eosText: eosToken, chatTemplate, controlTokens } = this.info;
     const { thinking = false } = this.options;
     return renderPrompt(chatTemplate, conversation, { bosToken, eosToken, controlTokens }, thinking);
+  }
+
+  /** Tokens of a prompt in another form than the model's chat template. `name`: what messages call it. */
+  encodePieces(pieces: readonly Piece[], name: string): Int32Array {
+    const { bosText, controlTokens, addsBos } = this.info;
+    const begins = bosText !== '' && pieces[0]?.data === false && pieces[0].text.startsWith(bosText);
+    return this.tokenize(toSegments(pieces, controlTokens), addsBos && !begins, name);
   }
 
   /** Tokens of a text as it is; control tokens spelled out in it stay text. */

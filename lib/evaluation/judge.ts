@@ -29,4 +29,6 @@ export interface Judge {
   identity: string | null;
   /** One verdict for each item, in order. */
   judge(items: readonly Judged[], options: CallOptions): Promise<Verdict[]>;
+  /** Frees what it keeps for the next call, such as a model; a call after that begins anew. */
+  close?(): void;
 }
