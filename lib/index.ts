@@ -56,6 +56,7 @@ export { promptText, renderPrompt, type Conversation, type Exchange, type Render
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
 export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export type { Judge, Judged, Verdict } from './evaluation/judge';
+export { judgeAgreement, type Agreement, type JudgeAgreement } from './evaluation/judges/agreement';
 export { ggufJudge, type GgufJudge, type GgufJudgeOptions } from './evaluation/judges/gguf';
 export type { GuardName } from './evaluation/judges/guards';
 export { openAiJudge, type OpenAiJudgeOptions } from './evaluation/judges/openai';

@@ -104,3 +104,22 @@ export function mcnemarExact(gained: number, lost: number): number {
   }
   return Math.min(1, 2 * tail);
 }
+
+/**
+ * Cohen's kappa: how much more two raters agree than they would by chance, with each one's own shares of the categories.
+ * 1 is agreement in all, 0 what chance gives, below 0 less than that; dimensionless.
+ *
+ * NaN of nothing, and when both raters put everything into one and the same category: then chance alone agrees in all.
+ *
+ * @param counts - [categories, categories]: row what the first rater says, column what the second does.
+ * @see Cohen (1960), https://doi.org/10.1177/001316446002000104
+ */
+export function cohenKappa(counts: readonly (readonly number[])[]): number {
+  const rows = counts.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const columns = counts.map((_, j) => counts.reduce((sum, row) => sum + row[j]!, 0));
+  const total = rows.reduce((sum, count) => sum + count, 0);
+  // In counts and squared counts, which are whole numbers: certain agreement by chance is then found exactly.
+  const agreed = counts.reduce((sum, row, i) => sum + row[i]!, 0) * total;
+  const byChance = rows.reduce((sum, count, i) => sum + count * columns[i]!, 0);
+  return (agreed - byChance) / (total ** 2 - byChance);
+}

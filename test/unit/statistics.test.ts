@@ -1,4 +1,4 @@
-import { auroc, mcnemarExact, mean, quantile, trialsFor, wilson } from '../../lib/statistics';
+import { auroc, cohenKappa, mcnemarExact, mean, quantile, trialsFor, wilson } from '../../lib/statistics';
 
 describe('wilson', () => {
   // Newcombe (1998), table I, method 3: 95 % intervals of 81/263, 15/148, 0/20 and 1/29.
@@ -87,5 +87,93 @@ describe('mcnemarExact', () => {
     const p = mcnemarExact(1100, 1000); // the normal approximation gives .0307 with continuity correction
     expect(p).toBeGreaterThan(0.029);
     expect(p).toBeLessThan(0.032);
+  });
+});
+
+describe('cohenKappa', () => {
+  // By hand: (observed - chance) / (1 - chance). The second and third agree as often and differ in their margins.
+  test.each([
+    [
+      [
+        [20, 5],
+        [10, 15],
+      ],
+      0.4,
+    ],
+    [
+      [
+        [45, 15],
+        [25, 15],
+      ],
+      (0.6 - 0.54) / (1 - 0.54),
+    ],
+    [
+      [
+        [25, 35],
+        [5, 35],
+      ],
+      (0.6 - 0.46) / (1 - 0.46),
+    ],
+    [
+      [
+        [2, 1, 0],
+        [0, 3, 0],
+        [1, 0, 3],
+      ],
+      (0.8 - 0.33) / (1 - 0.33),
+    ],
+  ])('of %j is %d', (counts, kappa) => {
+    expect(cohenKappa(counts)).toBeCloseTo(kappa, 12);
+    const transposed = counts.map((_, j) => counts.map((row) => row[j]!));
+    expect(cohenKappa(transposed)).toBeCloseTo(cohenKappa(counts), 12);
+    expect(cohenKappa(counts.map((row) => row.map((count) => 7 * count)))).toBeCloseTo(cohenKappa(counts), 12);
+  });
+  test('is 1 when all agree, 0 when the raters are independent, and -1 when two always differ', () => {
+    expect(
+      cohenKappa([
+        [3, 0, 0],
+        [0, 2, 0],
+        [0, 0, 9],
+      ]),
+    ).toBe(1);
+    expect(
+      cohenKappa([
+        [8, 4],
+        [4, 2],
+      ]),
+    ).toBe(0);
+    expect(
+      cohenKappa([
+        [5, 0],
+        [3, 0],
+      ]),
+    ).toBe(0);
+    expect(
+      cohenKappa([
+        [0, 5],
+        [5, 0],
+      ]),
+    ).toBe(-1);
+  });
+  test('is NaN of nothing, and of one category that both use for all', () => {
+    expect(cohenKappa([])).toBeNaN();
+    expect(
+      cohenKappa([
+        [0, 0],
+        [0, 0],
+      ]),
+    ).toBeNaN();
+    expect(
+      cohenKappa([
+        [7, 0],
+        [0, 0],
+      ]),
+    ).toBeNaN();
+    expect(
+      cohenKappa([
+        [9007199, 0],
+        [0, 0],
+      ]),
+    ).toBeNaN();
   });
 });
