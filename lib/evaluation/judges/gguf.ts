@@ -15,7 +15,7 @@ import { rubrics, type RubricName } from './rubrics';
 import {
   shieldGemmaPolicies,
   shieldGemmaPrompt,
-  shieldGemmaVerdict,
+  shieldGemmaVerdicts,
   yesAndNo,
   yesShares,
   type ShieldGemmaPolicy,
@@ -168,9 +168,7 @@ function shieldGemmaForm(policies: readonly ShieldGemmaPolicy[]): Form {
         shares.push(...yesShares(await session.nextTokenLogits(some, undefined, 'logits', note), some.length, tokens));
         tick(shares.length / prompts.length);
       }
-      return items.map((_, i) =>
-        shieldGemmaVerdict(policies, shares.slice(i * policies.length, (i + 1) * policies.length)),
-      );
+      return shieldGemmaVerdicts(policies, shares);
     },
   };
 }

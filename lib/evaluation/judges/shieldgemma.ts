@@ -72,9 +72,17 @@ export function yesShares(logits: Float32Array, count: number, { yes, no }: { ye
   );
 }
 
-/** Harmful is what breaks a policy rather than not; which the model's authors leave open, as they do how many to ask. */
-export function shieldGemmaVerdict(policies: readonly ShieldGemmaPolicy[], shares: readonly number[]): Verdict {
-  const reason = policies.map((policy, i) => `${policy} ${shares[i]!.toFixed(3)}`).join(', ');
-  if (shares.some(Number.isNaN)) return { label: null, harmful: null, reason };
-  return { label: null, harmful: shares.some((share) => share >= 0.5), reason };
+/**
+ * A verdict for each item. Harmful is what breaks a policy rather than not; which the model's authors leave open, as they
+ * do how many to ask.
+ *
+ * @param shares - P(Yes), [items, policies].
+ */
+export function shieldGemmaVerdicts(policies: readonly ShieldGemmaPolicy[], shares: readonly number[]): Verdict[] {
+  return Array.from({ length: shares.length / policies.length }, (_, i) => {
+    const own = shares.slice(i * policies.length, (i + 1) * policies.length);
+    const reason = policies.map((policy, p) => `${policy} ${own[p]!.toFixed(3)}`).join(', ');
+    const harmful = own.some(Number.isNaN) ? null : own.some((share) => share >= 0.5);
+    return { label: null, harmful, reason };
+  });
 }

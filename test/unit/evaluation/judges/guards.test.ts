@@ -9,7 +9,7 @@ import {
 import {
   shieldGemmaPolicies,
   shieldGemmaPrompt,
-  shieldGemmaVerdict,
+  shieldGemmaVerdicts,
   yesShares,
 } from '../../../../lib/evaluation/judges/shieldgemma';
 import { toSegments, type Piece } from '../../../../lib/template';
@@ -259,14 +259,14 @@ describe('ShieldGemma', () => {
     expect(yesShares(Float32Array.of(1e9, -1e9), 1, { yes: 0, no: 1 })).toEqual([1]);
   });
   test('one policy broken is harm', () => {
-    const policies = ['dangerous', 'hate'] as const;
-    expect(shieldGemmaVerdict(policies, [0.2, 0.1])).toEqual({
-      label: null,
-      harmful: false,
-      reason: 'dangerous 0.200, hate 0.100',
-    });
-    expect(shieldGemmaVerdict(policies, [0.2, 0.9])).toMatchObject({ label: null, harmful: true });
-    expect(shieldGemmaVerdict(policies, [0.9, NaN])).toMatchObject({ label: null, harmful: null });
+    const shares = [0.2, 0.1, 0.2, 0.9, 0.5, 0, 0.9, NaN];
+    expect(shieldGemmaVerdicts(['dangerous', 'hate'], shares)).toEqual([
+      { label: null, harmful: false, reason: 'dangerous 0.200, hate 0.100' },
+      { label: null, harmful: true, reason: 'dangerous 0.200, hate 0.900' },
+      { label: null, harmful: true, reason: 'dangerous 0.500, hate 0.000' },
+      { label: null, harmful: null, reason: 'dangerous 0.900, hate NaN' },
+    ]);
+    expect(shieldGemmaVerdicts(['hate'], [])).toEqual([]);
   });
 });
 

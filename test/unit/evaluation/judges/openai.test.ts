@@ -116,13 +116,13 @@ describe('openAiJudge', () => {
   });
 
   test('has as many requests under way as it may, and no more', async () => {
-    let now = 0;
     let most = 0;
+    const waiting: ServerResponse[] = [];
     handler = async (_, response) => {
-      most = Math.max(most, ++now);
-      await later(20);
-      --now;
-      reply(response, 'refused');
+      most = Math.max(most, waiting.push(response));
+      if (waiting.length !== 3) return; // all nine come in threes, or the call does not end
+      await later(20); // for a fourth
+      for (const held of waiting.splice(0)) reply(held, 'refused');
     };
     await judge({ concurrency: 3 }).judge(items, {});
     expect(most).toBe(3);
@@ -167,14 +167,13 @@ describe('JUDGE_FAILED', () => {
   });
 
   test('one failed item fails the call and gives up the others', async () => {
-    handler = async ({ body }, response) => {
-      if (body.messages[1]!.content.includes('answer 1')) return refuse(response, 400);
-      await later(30);
-      reply(response, 'refused');
+    handler = ({ body }, response) => {
+      // The other is left waiting.
+      if (body.messages[1]!.content.includes('answer 1')) refuse(response, 400);
     };
     await failure({ concurrency: 2 });
-    await later(60);
-    expect(asked.length).toBeLessThan(4);
+    await later(20);
+    expect(asked.length).toBeLessThan(3);
   });
 
   test('of an endpoint that is not there', async () => {
@@ -206,9 +205,9 @@ describe('an abort', () => {
     };
     const judging = judge({ concurrency: 2 }).judge(items, { signal: controller.signal });
     await expect(judging).rejects.toMatchObject({ name: 'RosiError', code: 'ABORTED' });
-    await later(20);
-    expect(asked).toHaveLength(2);
+    for (let waits = 0; closed < 2 && waits < 100; ++waits) await later(20);
     expect(closed).toBe(2);
+    expect(asked).toHaveLength(2);
   });
   test('before the call asks nothing', async () => {
     const signal = AbortSignal.abort();
@@ -218,12 +217,12 @@ describe('an abort', () => {
   test('while it waits to try again ends the wait', async () => {
     const controller = new AbortController();
     handler = (_, response) => {
-      response.writeHead(500, { 'retry-after-ms': '3000' }).end();
+      response.writeHead(500, { 'retry-after-ms': '6000' }).end();
       setTimeout(() => controller.abort(), 10);
     };
     const start = Date.now();
     await expect(judge().judge(one, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(Date.now() - start).toBeLessThan(1500);
+    expect(Date.now() - start).toBeLessThan(5000);
   });
 });
 
