@@ -10,6 +10,7 @@ const header = `import {
   writePeftAdapter, trialUpdate, type PlannedTensor,
   ModelSession, readPrompts, readPromptSet, readSuites, reportMarkdown, reportSummary, RosiError, splitPrompts, verifyUpdate, version,
   type HardenOptions, type HardenReport, type Progress, type PromptSet, type RosiErrorCode, type SplitPrompts, type Suite,
+  ggufJudge, judgeAgreement, openAiJudge, readRubric, rubrics, rulesJudge, type Judge, type Rubric,
 } from 'rosi';
 declare const plan: Parameters<typeof applyUpdate>[1];
 declare const session: ModelSession;
@@ -56,6 +57,14 @@ const accepted: Record<string, string> = {
     const past = [{ user: 'Hi', assistant: 'Hello.' }], turns = session.encodeConversation({ history: past, user: 'Why?' });
     const tokens: Int32Array = session.encode('Hello'), answers = await session.generate([tokens, turns], { maxTokens: 8 });
     const first: string | undefined = answers.texts[0]; session.close();`,
+  'judges and how they agree': `${signal} const items = [{ role: 'harmful', request: 'How?', answer: 'No.' }] as const;
+    const own: Rubric = await readRubric('own.txt'), guard = await ggufJudge('g.gguf', { format: 'wildguard', threads: 1, signal });
+    const judges: Judge[] = [rulesJudge, guard, openAiJudge({ model: 'm', rubric: own, retries: 0 }),
+      openAiJudge({ model: 'm', baseURL: 'http://localhost/v1', rubric: 'labels', request: { seed: 1 } }),
+      await ggufJudge('m.gguf', { format: rubrics.strongreject }), await ggufJudge('s.gguf', { policies: ['hate'] })];
+    const [first, second] = await Promise.all(judges.map((judge) => judge.judge(items, { signal })));
+    const kappa: number = judgeAgreement(first!, second!).declined.kappa, label: string | null = first![0]!.label;
+    for (const judge of judges) judge.close?.(); guard.close();`,
   'a trial of a plan': `${signal} const trial = await trialUpdate('m.gguf', plan, { threads: 1, signal });
     const bytes: number = trial.outputBytes, noise: number | null = trial.tensors[0]!.realised.noiseToSignal;`,
   'a planned stack of experts, promoted': `const [left, right] = [new Float32Array(8), new Float32Array(64)];
@@ -108,6 +117,9 @@ const refused: Record<string, [code: string, error: number]> = {
   'a control vector of the plan itself': ["await writeControlVector('c.gguf', 'llama', plan);", 2345],
   'an output of no known kind': ["await writeOutputs({ gguf: 'o.gguf' }, await readPlan('p.json'));", 2353],
   'an update without an output': ["await applyUpdate('m.gguf', plan, {});", 2345],
+  'a rubric that does not exist': ["openAiJudge({ model: 'm', rubric: 'harm' });", 2322],
+  'a judge without a model': ["openAiJudge({ baseURL: 'http://localhost/v1' });", 2345],
+  'a guard that is not known': ["await ggufJudge('m.gguf', { format: 'rules' });", 2322],
   'a promotion to a type of few bits': ["const type: PlannedTensor['type'] = 'Q4_0';", 2322],
   'a public set that is not known': ["await readSuites('a.csv', { set: 'mmlu' });", 2322],
   'a jailbreak that is not known': ["jailbreakSuite({ name: 'a', role: 'harmful', items: [] }, ['dan']);", 2322],
