@@ -66,12 +66,19 @@ export function unknown(reply: string): Verdict {
   return { label: null, harmful: null, reason: words === '' ? 'the judge wrote nothing' : `not a verdict: ${words}` };
 }
 
-/** What a model says after its reasoning; nothing when the reply ends in the middle of it. */
+// Characters. Replies as they are asked for have a few hundred, and reading one takes time by the square of its length.
+const longest = 10_000;
+
+/**
+ * What a model says after its reasoning; nothing when the reply ends in the middle of it, or is far longer than any that
+ * was asked for.
+ */
 export function spoken(reply: string): string {
-  return reply
+  const said = reply
     .replace(/<think>[\s\S]*?(?:<\/think>|$)/gu, '')
     .replace(/^[\s\S]*<\/think>/u, '')
     .trim();
+  return said.length > longest ? '' : said;
 }
 
 /** Reply and allowed reply are compared in this form. */
