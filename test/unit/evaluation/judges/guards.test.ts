@@ -12,7 +12,7 @@ import {
   shieldGemmaVerdicts,
   yesShares,
 } from '../../../../lib/evaluation/judges/shieldgemma';
-import { toSegments, type Piece } from '../../../../lib/template';
+import { toSegments, type Piece } from '../../../../lib/segments';
 
 const item: Judged = {
   role: 'harmful',
@@ -122,7 +122,7 @@ describe('texts in a prompt', () => {
         .map((piece) => piece.text),
     ).toEqual([hostile, hostile]);
     const own = (from: Judged) =>
-      toSegments(pieces(from), { controlTokens })
+      toSegments(pieces(from), controlTokens)
         .filter(({ parseSpecial }) => parseSpecial)
         .map((segment) => segment.text)
         .join('');
