@@ -28,6 +28,21 @@ export { writeModelfile, type ModelfileInfo, type ModelfileOptions } from './out
 export type { FileOptions } from './outputs/whole-file';
 export { inspect } from './inspect';
 export { ModelSession, type RunTimeEdit } from './session';
+export {
+  multipleChoice,
+  type MetricValue,
+  type MultipleChoiceOptions,
+  type MultipleChoiceResult,
+  type QuestionResult,
+} from './evaluation/utility/multiple-choice';
+export {
+  choiceTaskNames,
+  type ChoiceMetric,
+  type ChoiceQuestion,
+  type ChoiceTask,
+  type ChoiceTaskName,
+} from './evaluation/utility/question';
+export { readChoiceTask, type ReadTaskOptions } from './evaluation/utility/tasks';
 export type { ContinuationGroup, ContinuationScore, Drift, DriftText, Perplexity, PerplexityOptions } from './score';
 export type { CallOptions } from './stage';
 export { findWriters, findWritersInFile, type ModelWriters, type Writer } from './writers';

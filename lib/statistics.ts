@@ -42,6 +42,12 @@ export function trialsFor(share: number, width: number): number {
   return Number(n.toPrecision(2));
 }
 
+/** The normal 95 % interval of a mean between 0 and 1. */
+export function interval(value: number, standardError: number): { low: number; high: number } {
+  const half = Z95 * standardError;
+  return { low: Math.max(0, value - half), high: Math.min(1, value + half) };
+}
+
 /** Arithmetic mean; NaN of nothing. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;

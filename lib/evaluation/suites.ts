@@ -15,10 +15,11 @@ export function builtInSuites(): Suite[] {
 
 /** The first requests of each suite; of a suite with categories, as many of each as can be. */
 export function limited(suites: readonly Suite[], limit: number): Suite[] {
-  return suites.map((suite) => ({ ...suite, items: spread(suite, limit) }));
+  return suites.map((suite) => ({ ...suite, items: spread(suite.items, limit) }));
 }
 
-function spread({ items }: Suite, limit: number): Suite['items'] {
+/** The first items; where they have categories, as many of each as can be. In their order. */
+export function spread<T extends { category?: string }>(items: readonly T[], limit: number): readonly T[] {
   if (items.length <= limit) return items;
   const rank = new Map<string, number>();
   const ranked = items.map((item, i) => {
