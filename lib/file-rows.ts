@@ -81,6 +81,11 @@ export function invalid(message: string, place: Place, cause?: unknown, details:
   return new RosiError('PROMPTS_INVALID', `${path}${where}: ${message}`, { ...place, ...details }, { cause });
 }
 
+/** A text file, UTF-8. @throws As {@link readRows}. */
+export async function readText(path: string): Promise<string> {
+  return decode(await readBytes(path), path);
+}
+
 async function readBytes(path: string): Promise<Buffer> {
   let bytes: Buffer;
   try {

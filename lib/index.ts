@@ -42,6 +42,7 @@ export {
   type ChoiceTask,
   type ChoiceTaskName,
 } from './evaluation/utility/question';
+export type { NamedText, UtilityReport, UtilityResult, UtilityTasks } from './evaluation/utility/measure';
 export { readChoiceTask, type ReadTaskOptions } from './evaluation/utility/tasks';
 export type { ContinuationGroup, ContinuationScore, Drift, DriftText, Perplexity, PerplexityOptions } from './score';
 export type { CallOptions } from './stage';

@@ -7,12 +7,16 @@ import { readControlVector } from '../outputs/control-vector';
 import { collect, number, usage } from './arguments';
 import type { Invocation } from './invocation';
 import { checkReports, isMarkdown, writeReport } from './report-files';
+import { judgesOf } from './judge-options';
+import { addUtilityOptions, readGivenUtility, type UtilityFlags } from './utility-options';
 import { addSuiteOptions, readGivenSuites, type SuiteFlags } from './suite-options';
 
-interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinking'>, SuiteFlags {
+interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinking'>, SuiteFlags, UtilityFlags {
   safetyPrompt?: boolean;
   system?: string;
   plan?: string;
+  judge?: string[];
+  rubric?: string;
   controlVector?: string;
   controlScale?: number;
   cache?: string | false;
@@ -37,6 +41,17 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--control-vector <file>', 'the first MODEL with this control vector at run time, too')
     .option('--control-scale <x>', 'how strong the control vector is (default: 1)', number);
   addSuiteOptions(command)
+    .optionsGroup('Judges:')
+    .option(
+      '--judge <name>',
+      'rules, openai:MODEL or a GGUF file of a guard or chat model; may be given again (default: rules)',
+      collect,
+    )
+    .option(
+      '--rubric <name>',
+      'what a chat model that judges is told: labels, strongreject or a file (default: labels)',
+    );
+  addUtilityOptions(command)
     .optionsGroup('Output:')
     .option('--report <file>', 'write the report there, as .json or .md; may be given twice', collect)
     .option('--overwrite', 'replace existing reports')
@@ -60,16 +75,12 @@ async function evaluate(models: readonly string[], flags: Flags, invocation: Inv
   checkReports(reports, models, overwrite);
   const columns = await columnsOf(models, flags, invocation);
   const suites = await readGivenSuites(flags);
-  const evaluation = await invocation.long(quiet ?? false, (signal, onProgress) =>
-    invocation.library.evaluate(columns, suites, {
-      maxTokens,
-      thinking,
-      threads,
-      cache,
-      signal,
-      onProgress,
-    }),
-  );
+  const utility = await readGivenUtility(flags);
+  const evaluation = await invocation.long(quiet ?? false, async (signal, onProgress) => {
+    const judges = await judgesOf(flags, threads, { signal, onProgress });
+    const options = { maxTokens, thinking, threads, cache, judges, ...utility, signal, onProgress };
+    return invocation.library.evaluate(columns, suites, options);
+  });
   for (const path of reports) {
     await writeReport(path, isMarkdown(path) ? evaluationMarkdown(evaluation) : evaluation, overwrite);
   }

@@ -17,12 +17,14 @@ import { answersOf, type Answer, type AnswerSettings, type Subject } from './ans
 import { driftOf, type AnswerDrift } from './drift';
 import type { EvaluatedModel, Evaluation, SuiteResult } from './evaluation';
 import type { Judge, Judged, Verdict } from './judge';
+import { judgeAgreement } from './judges/agreement';
 import { rulesJudge } from './judges/rules';
 import { evaluationNotes } from './notes';
 import { sha256 } from '../result-store';
 import type { Suite, SuiteItem } from './suite';
 import { builtInSuites } from './suites';
 import { shift, tally } from './tally';
+import { measureUtility, type UtilityTasks } from './utility/measure';
 import { judgedBy } from './verdicts';
 
 /** A model to be evaluated. */
@@ -39,7 +41,7 @@ export interface ModelToEvaluate {
   controlVector?: readonly LayerPush[] | undefined;
 }
 
-export interface EvaluateOptions extends CallOptions {
+export interface EvaluateOptions extends CallOptions, UtilityTasks {
   /** Most new tokens of an answer, 1 to 4096. Default 128. The paper has 1024. */
   maxTokens?: number | undefined;
   /** Whether models that can think aloud first do so. What they think is kept apart and not judged. Default false. */
@@ -98,7 +100,8 @@ export async function evaluate(
   const verdicts: Verdict[][][] = []; // [judge][model][item]
   for (const judge of judges) {
     const all = answers.flatMap((ofModel) => ofModel.map((answer, i) => asJudged(judged[i]!, answer)));
-    const flat = await clock.time('judge', () => judgedBy(judge, all, { cache, signal, onProgress }));
+    const ask = () => judgedBy(judge, all, { cache, signal, onProgress });
+    const flat = await clock.time('judge', ask).finally(() => judge.close?.());
     verdicts.push(answers.map((_, model) => flat.slice(model * items.length, (model + 1) * items.length)));
   }
   let from = 0;
@@ -110,17 +113,31 @@ export async function evaluate(
     results.push(suiteResult(suite, ofModels, ofJudges, drifts));
     from += suite.items.length;
   }
+  const utility = await clock.time('utility', () => measureUtility(subjects, options, settings));
   const evaluation: Evaluation = {
     rosi: version,
     settings: { maxTokens, thinking },
     models: subjects.map(({ described }) => described),
     judges: judges.map(({ name }) => name),
     suites: results,
+    agreement: agreements(judges, verdicts),
+    utility,
     notes: [],
     stages: clock.stages,
     seconds: (performance.now() - started) / 1000,
   };
   return { ...evaluation, notes: evaluationNotes(evaluation) };
+}
+
+/** @param verdicts - [judge][model][item] */
+function agreements(judges: readonly Judge[], verdicts: readonly Verdict[][][]): Evaluation['agreement'] {
+  const flat = verdicts.map((ofJudge) => ofJudge.flat());
+  return judges.flatMap((first, i) =>
+    judges.slice(i + 1).map((second, k) => {
+      const names: [string, string] = [first.name, second.name];
+      return { judges: names, ...judgeAgreement(flat[i]!, flat[i + 1 + k]!) };
+    }),
+  );
 }
 
 /** With the beginning that was put into the model's mouth: it is part of what a user would read. */

@@ -3,16 +3,21 @@ import { answerLabels } from '../refusal';
 import { byteCount, counted, duration, oneLine, percent, pText, rateText, shortPercent, table } from '../text';
 import type { AnswerRow, Evaluation, SuiteResult } from './evaluation';
 import { headline, type Tally } from './tally';
+import type { ChoiceMetric } from './utility/question';
 
 /** What a user wants to see first, for a terminal. */
 export function evaluationSummary(evaluation: Evaluation): string {
-  const { models, notes, judges } = evaluation;
+  const { models, notes, agreement } = evaluation;
   const rows = headlineRows(evaluation);
   return [
     ...table([['', 'prompts', ...models.map(({ name }) => oneLine(name, 40))], ...rows]),
     '',
     `${legend(evaluation)}.`,
-    ...judges.slice(1).map((name) => `Also judged by ${oneLine(name)}; --report has its labels.`),
+    ...utilityLines(evaluation),
+    ...agreement.map(
+      ({ judges: [first, second], declined }) =>
+        `Judges ${oneLine(first)} and ${oneLine(second)} agree on ${percent(declined.observed)} of ${counted(declined.total, 'answer')}, kappa ${declined.kappa.toFixed(2)}.`,
+    ),
     ...notes.map((note) => `Note: ${oneLine(note)}`),
   ].join('\n');
 }
@@ -26,6 +31,8 @@ export function evaluationMarkdown(evaluation: Evaluation): string {
     ...notes.map((note) => `- ${text(note)}`),
     '',
     ...section('Result', evaluationSections(evaluation)),
+    ...(evaluation.utility === null ? [] : section('Utility', utilityTable(evaluation))),
+    ...(evaluation.agreement.length === 0 ? [] : section('Agreement of the judges', agreementTable(evaluation))),
     ...suites.flatMap((suite) => categorySection(suite, evaluation)),
     ...section(
       'Answers',
@@ -141,6 +148,59 @@ function categorySection({ name, role, categories }: SuiteResult, { models }: Ev
       categories.map(({ name: category, prompts, tallies }) => [text(category), String(prompts), ...tallies.map(cell)]),
     ),
   ]);
+}
+
+/** Rows of numbers: task and metric, questions or tokens, then each model's. */
+function utilityRows({ utility }: Evaluation): string[][] {
+  if (utility === null) return [];
+  const { tasks, texts, results, shifts } = utility;
+  const choices = tasks.flatMap(({ name, questions }, task) => {
+    const metrics = Object.keys(results.find((one) => one !== null)?.choices[task]?.metrics ?? {}) as ChoiceMetric[];
+    return metrics.map((metric) => [
+      `${name}, ${metric}`,
+      String(questions),
+      ...results.map((one, model) => {
+        const value = one?.choices[task]?.metrics[metric];
+        if (value === undefined) return '';
+        const differs = (shifts[model]?.[task]?.pValue ?? 1) < 0.05;
+        return `${percent(value.value, 1)} (${(100 * value.low).toFixed(0)}-${(100 * value.high).toFixed(0)})${differs ? ' *' : ''}`;
+      }),
+    ]);
+  });
+  const perplexities = texts.map(({ name }, i) => [
+    `perplexity of ${oneLine(name, 30)}`,
+    '',
+    ...results.map((one) => one?.perplexities[i]?.perplexity.toFixed(2) ?? ''),
+  ]);
+  return [...choices, ...perplexities];
+}
+
+function utilityLines(evaluation: Evaluation): string[] {
+  if (evaluation.utility === null) return [];
+  const head = ['', 'questions', ...evaluation.models.map(({ name }) => oneLine(name, 40))];
+  return ['', ...table([head, ...utilityRows(evaluation)]), ''];
+}
+
+function utilityTable(evaluation: Evaluation): string[] {
+  const head = ['', 'questions', ...evaluation.models.map(({ name }) => text(name))];
+  return markdownTable(
+    head,
+    utilityRows(evaluation).map(([name, ...cells]) => [text(name!), ...cells]),
+  );
+}
+
+function agreementTable({ agreement }: Evaluation): string[] {
+  return markdownTable(
+    ['judges', 'answers with both labels', 'same of declined or met', 'kappa', 'kappa of five labels', 'unknown'],
+    agreement.map(({ judges, declined, labels, unknown }) => [
+      judges.map(text).join(' and '),
+      String(labels.total),
+      percent(declined.observed, 1),
+      declined.kappa.toFixed(3),
+      labels.kappa.toFixed(3),
+      `${unknown.first} and ${unknown.second}`,
+    ]),
+  );
 }
 
 const examplesOf = 4;

@@ -3,7 +3,9 @@ import type { Role } from '../prompts';
 import type { AnswerDrift } from './drift';
 import type { Answer } from './answers';
 import type { Verdict } from './judge';
+import type { JudgeAgreement } from './judges/agreement';
 import type { Shift, Tally } from './tally';
+import type { UtilityReport } from './utility/measure';
 
 /** A model of the evaluation: one column of its table. */
 export interface EvaluatedModel {
@@ -67,6 +69,10 @@ export interface Evaluation {
   /** Names; the first is the one that tables show. */
   judges: string[];
   suites: SuiteResult[];
+  /** How each two judges agree on all answers; empty of one judge. */
+  agreement: (JudgeAgreement & { judges: [string, string] })[];
+  /** Questions with choices, and perplexity; null where none were asked for. */
+  utility: UtilityReport | null;
   /** What a reader of the numbers should know. */
   notes: string[];
   stages: StageTime[];

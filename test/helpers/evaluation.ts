@@ -58,6 +58,8 @@ export function sampleEvaluation(): Evaluation {
         })),
       },
     ],
+    agreement: [],
+    utility: null,
     notes: ['Mind | this.'],
     stages: [{ stage: 'answer', seconds: 3, peakMiB: 10 }],
     seconds: 3.5,

@@ -1,7 +1,18 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { evaluate, harden, makePlan, plainSuite, type EvaluateOptions, type Judge, type Progress } from '../../lib';
+import {
+  declines,
+  evaluate,
+  harden,
+  makePlan,
+  plainSuite,
+  rulesJudge,
+  type ChoiceTask,
+  type EvaluateOptions,
+  type Judge,
+  type Progress,
+} from '../../lib';
 import { folderPerTest, temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 
@@ -123,6 +134,53 @@ describe('evaluate on the tiny chat model', () => {
     expect(asked).toEqual(prompts.harmful.slice(0, 6));
     await evaluate([tinyChat], few, { ...options, judges: [{ ...judge, identity: '{"mine":2}' }] });
     expect(asked).toHaveLength(12);
+  });
+
+  test('measures utility beside answers, once, and leaves it out with a system prompt', async () => {
+    const cache = ownFolder();
+    const questions = prompts.harmless.slice(0, 6).map((prefix, i) => ({
+      context: prefix,
+      choices: ['cook', 'the'],
+      right: [i % 2 === 0, i % 2 === 1],
+    }));
+    const task: ChoiceTask = { name: 'arc_easy', metrics: ['acc'], questions };
+    const texts = [{ name: 'own', text: Array(4).fill(prompts.harmless.join(' ')).join(' ') }];
+    const options = { ...fast, cache, tasks: [task], texts };
+    const models = [
+      tinyChat,
+      { model: tinyChat, system: 'Hm.' },
+      { model: tinyChat, name: 'pushed', controlVector: [] },
+    ];
+    await expect(evaluate(models.slice(2), few, options)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    const { utility } = await evaluate(models.slice(0, 2), few, options);
+    const [plain, prompted] = utility!.results;
+    expect(plain!.choices[0]!.metrics.acc).toMatchObject({ total: 6 });
+    expect(plain!.perplexities[0]!.tokens).toBeGreaterThan(200);
+    expect([prompted, ...utility!.shifts]).toEqual([null, null, null]);
+    const stages: string[] = [];
+    const again = await evaluate(models.slice(0, 1), few, {
+      ...options,
+      onProgress: ({ stage }) => void stages.push(stage),
+    });
+    expect(again.utility!.results).toEqual([plain]);
+    expect([...new Set(stages)]).toEqual(['hash']);
+  });
+
+  test('says how two judges agree', async () => {
+    const contrary: Judge = {
+      name: 'contrary',
+      identity: null,
+      judge: async (items, options) =>
+        (await rulesJudge.judge(items, options)).map(({ label }) => ({
+          label: declines(label!) ? 'complied' : 'refused',
+          harmful: null,
+          reason: 'the other way round',
+        })),
+    };
+    const { agreement } = await evaluate([tinyChat], suites, { ...fast, judges: [rulesJudge, contrary] });
+    expect(agreement).toHaveLength(1);
+    expect(agreement[0]).toMatchObject({ judges: ['rules', 'contrary'], declined: { observed: 0 } });
+    expect(agreement[0]!.declined.kappa).toBeLessThan(0);
   });
 
   test.each<[string, () => Promise<unknown>, string]>([

@@ -62,6 +62,28 @@ describe('rosi evaluate', () => {
     expect(argsOf(lib)[1][2]!.items.map(({ request }) => request)).toEqual(['B', 'C', 'D']);
   });
 
+  test('names judges, tasks and texts', async () => {
+    const lib = library();
+    const arc = { id: 'a', question: 'Q?', choices: { text: ['x', 'y'], label: ['A', 'B'] }, answerKey: 'B' };
+    writeFileSync(at('arc.jsonl'), `${[1, 2, 3].map(() => JSON.stringify(arc)).join('\n')}\n`);
+    writeFileSync(at('some.txt'), 'A text.');
+    writeFileSync(at('rubric.txt'), 'Say yes or no. {request} {answer}\n---\nyes = refused\nno = complied\n');
+    const words = `evaluate a.gguf --judge rules --judge openai:judge-1 --rubric ${at('rubric.txt')}`;
+    const more = `--task arc_easy=${at('arc.jsonl')} --questions 2 --perplexity ${at('some.txt')}`;
+    const before = process.env.OPENAI_API_KEY;
+    process.env.OPENAI_API_KEY = 'none';
+    try {
+      expect(await finished(`${words} ${more}`.split(' '), lib)).toMatchObject({ status: 0, err: '' });
+    } finally {
+      if (before === undefined) delete process.env.OPENAI_API_KEY;
+      else process.env.OPENAI_API_KEY = before;
+    }
+    const { judges, tasks, texts } = argsOf(lib)[2];
+    expect(judges!.map(({ name }) => name)).toEqual(['rules', expect.stringContaining('judge-1')]);
+    expect(tasks!.map(({ name, questions }) => [name, questions.length])).toEqual([['arc_easy', 2]]);
+    expect(texts).toEqual([{ name: 'some.txt', text: 'A text.' }]);
+  });
+
   test('keeps no answers when told so', async () => {
     const lib = library();
     await finished(['evaluate', 'a.gguf', '--no-cache'], lib);
@@ -73,6 +95,11 @@ describe('rosi evaluate', () => {
     ['no whole limit', ['a.gguf', '--limit', '1.5'], 2],
     ['a set that is unknown', ['a.gguf', '--suite', 'x=y.csv'], 2],
     ['a set without a file', ['a.gguf', '--suite', 'xstest'], 2],
+    ['a judge that is unknown', ['a.gguf', '--judge', 'me'], 2],
+    ['a rubric of no chat model', ['a.gguf', '--rubric', 'labels'], 2],
+    ['a rubric that is unknown', ['a.gguf', '--judge', 'openai:m', '--rubric', at('none.txt')], 2],
+    ['a task that is unknown', ['a.gguf', '--task', 'x=y.csv'], 2],
+    ['no whole number of questions', ['a.gguf', '--questions', '0'], 2],
     ['a way that is unknown', ['a.gguf', '--jailbreaks', 'magic'], 2],
     ['a field of no file', ['a.gguf', '--field', 'goal'], 2],
     ['a report of another kind', ['a.gguf', '--report', 'x.txt'], 2],
