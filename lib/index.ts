@@ -13,6 +13,7 @@ export { verifyUpdate, type Recomputed, type VerifyOptions, type VerifyResult } 
 export { evaluate, type EvaluateOptions, type ModelToEvaluate } from './evaluation/evaluate';
 export type { AnswerRow, Evaluation, EvaluatedModel, ModelResult, SuiteResult } from './evaluation/evaluation';
 export { evaluationMarkdown, evaluationSummary } from './evaluation/evaluation-text';
+export { evaluationHtml } from './html/evaluation-page';
 export { builtInSuites, limited } from './evaluation/suites';
 export { Evaluator, type Behaviour } from './evaluator';
 export { generate, type GenerateOptions } from './generate';
@@ -70,6 +71,7 @@ export { setNames, type SetName } from './evaluation/set-layouts';
 export { plainSuite, type Suite, type SuiteItem } from './evaluation/suite';
 export { promptText, renderPrompt, type Conversation, type Exchange, type RenderedPrompt } from './template';
 export { reportMarkdown, reportSummary, type HardenReport } from './report';
+export { reportHtml } from './html/harden-page';
 export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export type { Judge, Judged, Verdict } from './evaluation/judge';
 export { judgeAgreement, type Agreement, type JudgeAgreement } from './evaluation/judges/agreement';

@@ -3,10 +3,11 @@ import type { Command } from 'commander';
 import { safetyPrompt } from '../baseline';
 import type { EvaluateOptions, ModelToEvaluate } from '../evaluation/evaluate';
 import { evaluationMarkdown, evaluationSummary } from '../evaluation/evaluation-text';
+import { evaluationHtml } from '../html/evaluation-page';
 import { readControlVector } from '../outputs/control-vector';
 import { collect, number, usage } from './arguments';
 import type { Invocation } from './invocation';
-import { checkReports, isMarkdown, writeReport } from './report-files';
+import { checkReports, writeReports } from './report-files';
 import { judgesOf } from './judge-options';
 import { addUtilityOptions, readGivenUtility, type UtilityFlags } from './utility-options';
 import { addSuiteOptions, readGivenSuites, type SuiteFlags } from './suite-options';
@@ -53,7 +54,7 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     );
   addUtilityOptions(command)
     .optionsGroup('Output:')
-    .option('--report <file>', 'write the report there, as .json or .md; may be given twice', collect)
+    .option('--report <file>', 'write the report there, as .html, .md or .json; may be given for each', collect)
     .option('--overwrite', 'replace existing reports')
     .option('--json', 'print the report as JSON instead of a summary')
     .option('--quiet', 'no progress')
@@ -65,7 +66,7 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .addHelpText(
       'after',
-      '\nExamples:\n  rosi evaluate model.gguf model.hardened.gguf\n  rosi evaluate model.gguf safer.gguf --safety-prompt --harmful advbench.csv --report result.md',
+      '\nExamples:\n  rosi evaluate model.gguf model.hardened.gguf\n  rosi evaluate model.gguf safer.gguf --safety-prompt --harmful advbench.csv --report result.html',
     )
     .action((models: string[], flags: Flags) => evaluate(models, flags, invocation));
 }
@@ -81,9 +82,7 @@ async function evaluate(models: readonly string[], flags: Flags, invocation: Inv
     const options = { maxTokens, thinking, threads, cache, judges, ...utility, signal, onProgress };
     return invocation.library.evaluate(columns, suites, options);
   });
-  for (const path of reports) {
-    await writeReport(path, isMarkdown(path) ? evaluationMarkdown(evaluation) : evaluation, overwrite);
-  }
+  await writeReports(reports, evaluation, { markdown: evaluationMarkdown, html: evaluationHtml }, overwrite);
   invocation.print(json ? evaluation : evaluationSummary(evaluation));
 }
 

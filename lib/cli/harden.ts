@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 
+import { reportHtml } from '../html/harden-page';
 import { copyFiles } from '../model-files';
 import { defaultOutput, evaluateHows, type HardenOptions, resolveOptions } from '../options';
 import { reportMarkdown, reportSummary } from '../report';
@@ -9,7 +10,7 @@ import { exitStatus } from './context';
 import { addEditOptions, type PromptFlags, readGiven, readKeep, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
-import { checkReports, isMarkdown, writeReport } from './report-files';
+import { checkReports, writeReports } from './report-files';
 
 interface Flags extends Omit<HardenOptions, keyof PromptFlags | 'undo' | 'outputs'>, PromptFlags, OutputFlags {
   undo?: string | true;
@@ -29,7 +30,7 @@ export function addHarden(program: Command, invocation: Invocation): void {
     .optionsGroup('Output:')
     .option('-o, --output <file>', 'the new GGUF (default: MODEL.hardened.gguf beside MODEL)')
     .option('--overwrite', 'replace an existing output and existing reports')
-    .option('--report <file>', 'write the report there too, as .json or .md; may be given twice', collect)
+    .option('--report <file>', 'write the report there too, as .html, .md or .json; may be given for each', collect)
     .option('--json', 'print the report as JSON instead of a summary')
     .option('--quiet', 'no progress')
     .option(
@@ -63,7 +64,7 @@ export function addHarden(program: Command, invocation: Invocation): void {
 const examples = `
 Examples:
   rosi harden model.gguf
-  rosi harden model.gguf -o safer.gguf --report safer.md
+  rosi harden model.gguf -o safer.gguf --report safer.html
   rosi harden model.gguf --harmful bad.txt --harmless good.csv --max-kl 0.05
   rosi harden model.gguf --layer 14 --strength 2 --json > report.json`;
 
@@ -81,9 +82,7 @@ async function harden(model: string, flags: Flags, invocation: Invocation): Prom
     invocation.library.harden(model, prompts, { ...options, keep, output, undo, outputs, signal, onProgress }),
   );
   // Before anything is printed: when nobody reads that, the command ends there.
-  for (const path of reports) {
-    await writeReport(path, isMarkdown(path) ? reportMarkdown(report) : report, options.overwrite ?? false);
-  }
+  await writeReports(reports, report, { markdown: reportMarkdown, html: reportHtml }, options.overwrite ?? false);
   invocation.print(json ? report : reportSummary(report));
   return report.verified.ok ? exitStatus.done : exitStatus.notVerified;
 }

@@ -6,17 +6,23 @@ import { RosiError } from '../errors';
 import { writeWhole } from '../outputs/whole-file';
 import { usage } from './arguments';
 
-/** Whether a report is wanted as Markdown. */
-export function isMarkdown(path: string): boolean {
-  return extname(path).toLowerCase() === '.md';
+/** How a report is written as a page; without one of these it is JSON. */
+export interface Pages<Report> {
+  markdown: (report: Report) => string;
+  html: (report: Report) => Promise<string>;
+}
+
+const endings = ['.json', '.md', '.html'];
+
+function ending(path: string): string {
+  return extname(path).toLowerCase();
 }
 
 /** A run takes minutes: what would fail at its end is refused at its beginning. */
 export function checkReports(paths: readonly string[], others: readonly string[], overwrite: boolean): void {
   const seen = new Set<string>();
   for (const path of paths) {
-    if (!['.json', '.md'].includes(extname(path).toLowerCase()))
-      throw usage(`--report must end in .json or .md; got ${path}`);
+    if (!endings.includes(ending(path))) throw usage(`--report must end in .json, .md or .html; got ${path}`);
     const refuse = (why: string) =>
       new RosiError('FILE_FAILED', `the report ${path} can't be written: ${why}`, { path });
     const folder = dirname(path);
@@ -52,8 +58,18 @@ function isWritable(path: string): boolean {
   }
 }
 
-/** @param report - Text as it is, anything else as JSON. */
-export async function writeReport(path: string, report: unknown, overwrite: boolean): Promise<void> {
-  const text = typeof report === 'string' ? report : `${JSON.stringify(report, null, 2)}\n`;
-  await writeWhole(path, [text], { overwrite });
+/** Writes a report to each path, in the form that its ending names. */
+export async function writeReports<Report>(
+  paths: readonly string[],
+  report: Report,
+  pages: Pages<Report>,
+  overwrite: boolean,
+): Promise<void> {
+  for (const path of paths) await writeWhole(path, [await textOf(ending(path), report, pages)], { overwrite });
+}
+
+async function textOf<Report>(kind: string, report: Report, { markdown, html }: Pages<Report>): Promise<string> {
+  if (kind === '.md') return markdown(report);
+  if (kind === '.html') return html(report);
+  return `${JSON.stringify(report, null, 2)}\n`;
 }

@@ -1,0 +1,233 @@
+import type { Mark, Spec } from 'vega';
+
+import type { HardenReport } from '../report';
+import type { Candidate } from '../search';
+import { percent } from '../text';
+import { markup, type Markup } from './escape';
+import { keys } from './pieces';
+import { figure, fitted, shareAxis } from './plots';
+import { colour } from './theme';
+
+const height = 220;
+
+export function isChosen({ edit }: HardenReport, candidate: Candidate): boolean {
+  return sameShape(edit, candidate) && candidate.strength === edit.strength;
+}
+
+function sameShape(edit: HardenReport['edit'], { layer, layers, schedule }: Candidate): boolean {
+  return layer === edit.layer && schedule === edit.schedule && layers.join() === edit.layers.join();
+}
+
+/** What refuses more than every candidate that drifts less, from the least drift on. */
+export function paretoFront(candidates: readonly Candidate[]): Candidate[] {
+  const byDrift = [...candidates].sort(
+    (a, b) => a.screening.kl - b.screening.kl || b.screening.refusal.harmful - a.screening.refusal.harmful,
+  );
+  let most = -Infinity;
+  return byDrift.filter(({ screening: { refusal } }) => {
+    if (refusal.harmful <= most) return false;
+    most = refusal.harmful;
+    return true;
+  });
+}
+
+/** What refusal costs in drift: every candidate that the search tried; null without a search. */
+export async function candidatePlot(report: HardenReport): Promise<Markup | null> {
+  const { candidates, searchedFrom, settings } = report;
+  if (candidates.length === 0) return null;
+  const point = ({ screening: { kl, refusal } }: Pick<Candidate, 'screening'>) => ({ kl, refused: refusal.harmful });
+  const points = candidates.map((candidate) => ({
+    ...point(candidate),
+    fill: candidate.withinBound ? colour('second') : 'none',
+  }));
+  const chosen = candidates.filter((candidate) => isChosen(report, candidate)).map(point);
+  const start = searchedFrom === null ? [] : [{ kl: 0, refused: searchedFrom.screening.refusal.harmful }];
+  const symbols = (data: string, enter: object): Mark => ({
+    type: 'symbol',
+    from: { data },
+    encode: { enter: { x: { scale: 'x', field: 'kl' }, y: { scale: 'y', field: 'refused' }, ...enter } },
+  });
+  const bounded = settings.maxKl > 0 && candidates.some(({ screening: { kl } }) => kl > settings.maxKl / 2);
+  const spec: Spec = {
+    ...fitted,
+    height,
+    data: [
+      { name: 'points', values: points },
+      { name: 'front', values: paretoFront(candidates).map(point) },
+      { name: 'chosen', values: chosen },
+      { name: 'start', values: start },
+      { name: 'bound', values: bounded ? [{ kl: settings.maxKl }] : [] },
+    ],
+    scales: [
+      {
+        name: 'x',
+        type: 'sqrt',
+        domain: { fields: [{ data: 'points', field: 'kl' }, { data: 'bound', field: 'kl' }, [0]] },
+        range: 'width',
+        nice: true,
+        zero: true,
+      },
+      {
+        name: 'y',
+        domain: {
+          fields: [
+            { data: 'points', field: 'refused' },
+            { data: 'start', field: 'refused' },
+          ],
+        },
+        range: 'height',
+        nice: true,
+        zero: false,
+      },
+    ],
+    axes: [
+      {
+        orient: 'bottom',
+        scale: 'x',
+        title: 'KL, nats (square-root axis)',
+        tickCount: 5,
+        labelOverlap: true,
+      },
+      shareAxis('left', 'y', 'harmful refused'),
+    ],
+    marks: [
+      {
+        type: 'rule',
+        from: { data: 'bound' },
+        encode: {
+          enter: {
+            x: { scale: 'x', field: 'kl' },
+            y: { value: 0 },
+            y2: { value: height },
+            stroke: { value: colour('third') },
+            strokeDash: { value: [4, 3] },
+          },
+        },
+      },
+      {
+        type: 'line',
+        from: { data: 'front' },
+        encode: {
+          enter: {
+            x: { scale: 'x', field: 'kl' },
+            y: { scale: 'y', field: 'refused' },
+            stroke: { value: colour('soft') },
+            strokeWidth: { value: 1.5 },
+          },
+        },
+      },
+      symbols('points', {
+        fill: { field: 'fill' },
+        stroke: { value: colour('second') },
+        strokeWidth: { value: 1.5 },
+        size: { value: 50 },
+      }),
+      symbols('start', { shape: { value: 'diamond' }, fill: { value: colour('first') }, size: { value: 80 } }),
+      symbols('chosen', {
+        fill: { value: 'none' },
+        stroke: { value: colour('ink') },
+        strokeWidth: { value: 2 },
+        size: { value: 190 },
+      }),
+    ],
+  };
+  const words = `${candidates.length} candidates; the chosen one refuses ${chosen.map(({ refused, kl }) => `${percent(refused, 1)} at KL ${kl.toFixed(3)}`).join()}${start.map(({ refused }) => `, the original ${percent(refused, 1)}`).join('')}.`;
+  return figure({
+    id: 'candidates-plot',
+    title: 'Refusal against drift',
+    description: words,
+    caption: markup`By first token. Ringed: chosen. Line: Pareto front. Hollow: past the KL bound${bounded ? ' (dashed)' : ''}. Diamond: original.`,
+    spec,
+  });
+}
+
+const measures = [
+  { name: 'harmful', fill: colour('second') },
+  { name: 'borderline', fill: colour('third') },
+  { name: 'harmless', fill: colour('fourth') },
+] as const;
+
+/** What each strength of the chosen shape does; none unless two were tried. */
+export async function strengthPlots(report: HardenReport): Promise<Markup[]> {
+  const { candidates, edit, searchedFrom } = report;
+  const tried = candidates
+    .filter((candidate) => sameShape(edit, candidate))
+    .sort((a, b) => a.strength - b.strength)
+    .map(({ strength, screening }) => ({ strength, ...screening }));
+  if (tried.length < 2) return [];
+  const all = searchedFrom === null ? tried : [{ strength: 0, ...searchedFrom.screening, kl: 0 }, ...tried];
+  const refused = all.flatMap(({ strength, refusal }) =>
+    measures.map(({ name, fill }) => ({ strength, value: refusal[name], name, fill })),
+  );
+  const drift = all.map(({ strength, kl }) => ({ strength, value: kl, name: 'KL', fill: colour('fifth') }));
+  const said = (values: typeof refused | typeof drift) =>
+    values
+      .map(({ strength, value, name }) => `${name} at strength ${strength}: ${Number(value.toPrecision(3))}`)
+      .join('; ');
+  const line = (
+    values: typeof refused | typeof drift,
+    axis: NonNullable<Spec['axes']>[number],
+    top?: number,
+  ): Spec => ({
+    ...fitted,
+    height: 180,
+    data: [{ name: 'values', values: values as object[] as never[] }],
+    scales: [
+      { name: 'x', domain: { data: 'values', field: 'strength' }, range: 'width', nice: true, zero: true },
+      {
+        name: 'y',
+        domain: top === undefined ? { data: 'values', field: 'value' } : [0, top],
+        range: 'height',
+        nice: true,
+        zero: true,
+      },
+    ],
+    axes: [{ orient: 'bottom', scale: 'x', title: 'strength', tickCount: 6 }, axis],
+    marks: [
+      {
+        type: 'rule',
+        encode: {
+          enter: {
+            x: { scale: 'x', value: edit.strength },
+            y: { value: 0 },
+            y2: { value: 180 },
+            stroke: { value: colour('soft') },
+            strokeDash: { value: [4, 3] },
+          },
+        },
+      },
+      {
+        type: 'group',
+        from: { facet: { name: 'one', data: 'values', groupby: 'name' } },
+        marks: (['line', 'symbol'] as const).map((type) => ({
+          type,
+          from: { data: 'one' },
+          encode: {
+            enter: {
+              x: { scale: 'x', field: 'strength' },
+              y: { scale: 'y', field: 'value' },
+              [type === 'line' ? 'stroke' : 'fill']: { field: 'fill' },
+              ...(type === 'line' ? { strokeWidth: { value: 2 } } : { size: { value: 32 } }),
+            },
+          },
+        })),
+      },
+    ],
+  });
+  return [
+    await figure({
+      id: 'strength-refusal',
+      title: 'Refusal by strength',
+      description: said(refused),
+      caption: markup`The chosen blocks and direction, by first token; dashed: chosen.${keys(measures.map(({ name, fill }) => [fill, name]))}`,
+      spec: line(refused, shareAxis('left', 'y', 'refused'), 1),
+    }),
+    await figure({
+      id: 'strength-drift',
+      title: 'Drift by strength',
+      description: said(drift),
+      caption: 'KL of the first token on harmless prompts; dashed: chosen.',
+      spec: line(drift, { orient: 'left', scale: 'y', title: 'KL, nats', tickCount: 5, grid: true }),
+    }),
+  ];
+}

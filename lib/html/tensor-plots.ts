@@ -1,0 +1,133 @@
+import type { HardenReport } from '../report';
+import { markup, type Markup } from './escape';
+import { keys } from './pieces';
+import { figure, fitted } from './plots';
+import { colour, seriesColour } from './theme';
+
+type Tensor = HardenReport['tensors'][number];
+
+const measures: readonly {
+  id: string;
+  title: string;
+  caption: string;
+  format: string;
+  value: (tensor: Tensor) => number | null;
+}[] = [
+  {
+    id: 'change',
+    title: 'Planned change',
+    caption: 'of the matrix, as a share of its size',
+    format: '.1~%',
+    value: ({ realised }) => realised.relativeChange,
+  },
+  {
+    id: 'gain',
+    title: 'Gain',
+    caption: 'share of the planned change that the file has, 1 (dashed) is all',
+    format: '.4~f',
+    value: ({ realised }) => realised.gain,
+  },
+  {
+    id: 'noise',
+    title: 'Noise',
+    caption: 'what else rounding moved, beside the planned change',
+    format: '.3~f',
+    value: ({ realised }) => realised.collateral,
+  },
+];
+
+/** What the update became in each tensor after rounding, by layer and kind of matrix. */
+export async function tensorPlots({ tensors }: HardenReport): Promise<Markup | null> {
+  const kinds = [...new Set(tensors.map(({ writer }) => writer.kind))];
+  const changed = tensors.filter(({ realised }) => realised.mode !== 'copy');
+  if (changed.length === 0) return null;
+  const figures: Markup[] = [];
+  for (const { id, title, caption, format, value } of measures) {
+    const points = changed.flatMap((tensor) => {
+      const y = value(tensor);
+      const kind = kinds.indexOf(tensor.writer.kind);
+      return y === null || !Number.isFinite(y)
+        ? []
+        : [
+            {
+              layer: tensor.writer.layer,
+              y,
+              name: tensor.name,
+              fill: seriesColour(kind),
+              shape: shapes[kind % shapes.length],
+            },
+          ];
+    });
+    if (points.length === 0) continue;
+    figures.push(
+      await figure({
+        id: `tensor-${id}`,
+        title,
+        caption,
+        description: points.map(({ name, y }) => `${name}: ${Number(y.toPrecision(4))}`).join('; '),
+        spec: {
+          ...fitted,
+          height: 150,
+          data: [
+            { name: 'points', values: points },
+            { name: 'whole', values: id === 'gain' ? [{ y: 1 }] : [] },
+            { name: 'least', values: id === 'gain' ? gainRange : [] },
+          ],
+          scales: [
+            { name: 'x', domain: { data: 'points', field: 'layer' }, range: 'width', zero: false, padding: 12 },
+            {
+              name: 'y',
+              domain: {
+                fields: [
+                  { data: 'points', field: 'y' },
+                  { data: 'whole', field: 'y' },
+                  { data: 'least', field: 'y' },
+                ],
+              },
+              range: 'height',
+              nice: true,
+              zero: id !== 'gain',
+            },
+          ],
+          axes: [
+            { orient: 'bottom', scale: 'x', title: 'layer', format: 'd', tickMinStep: 1, tickCount: 8 },
+            { orient: 'left', scale: 'y', format, tickCount: 4, grid: true },
+          ],
+          marks: [
+            {
+              type: 'rule',
+              from: { data: 'whole' },
+              encode: {
+                enter: {
+                  y: { scale: 'y', field: 'y' },
+                  x: { value: 0 },
+                  x2: { signal: 'width' },
+                  stroke: { value: colour('soft') },
+                  strokeDash: { value: [4, 3] },
+                },
+              },
+            },
+            {
+              type: 'symbol',
+              from: { data: 'points' },
+              encode: {
+                enter: {
+                  x: { scale: 'x', field: 'layer' },
+                  y: { scale: 'y', field: 'y' },
+                  fill: { field: 'fill' },
+                  shape: { field: 'shape' },
+                  size: { value: 60 },
+                },
+              },
+            },
+          ],
+        },
+      }),
+    );
+  }
+  return markup`${keys(kinds.map((kind, i) => [seriesColour(i), kind]))}<div class="plots">${figures}</div>`;
+}
+
+// A plot of gains shows at least this, so that a thousandth doesn't look like much.
+const gainRange = [{ y: 0.99 }, { y: 1.01 }];
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross'];
