@@ -1,10 +1,21 @@
 import type { AnswerRow, Evaluation, SuiteResult } from '../evaluation/evaluation';
 import { headline } from '../evaluation/tally';
-import { byteCount, counted, duration, oneLine, pText, rateText } from '../text';
+import { byteCount, counted, duration, oneLine, rateText } from '../text';
 import { markup, type Markup, type Piece } from './escape';
 import { categoryPlot, labelPlot } from './evaluation-plots';
 import { page, type Part } from './page';
-import { answerText, interval, type Label, keys, labelChip, labels, notesList, type Row, table } from './pieces';
+import {
+  answerText,
+  interval,
+  type Label,
+  keys,
+  labelChip,
+  labels,
+  notesList,
+  type Row,
+  shiftText,
+  table,
+} from './pieces';
 import { colour, seriesColour } from './theme';
 
 /**
@@ -43,7 +54,7 @@ function result({ suites, models, judges }: Evaluation): Markup {
           cells: [
             model.name,
             interval(headline(role, tallies[0]!).rate, seriesColour(m)),
-            m === 0 ? markup`<span class="soft">compared with</span>` : shiftText(shifts?.[0]),
+            m === 0 ? markup`<span class="soft">the first</span>` : shifts === null ? '' : shiftText(shifts[0]!),
           ],
         };
       }),
@@ -85,13 +96,6 @@ ${table(
 const right = (value: string) => ({ value, number: true as const });
 const number = (value: Piece) => ({ value, number: true });
 
-function shiftText(shift: { gained: number; lost: number; pValue: number | null } | undefined): Piece {
-  if (shift === undefined) return null;
-  const { gained, lost, pValue } = shift;
-  const text = markup`+${gained} −${lost}, ${pText(pValue ?? 1)}`;
-  return pValue !== null && pValue < 0.05 ? markup`<b>${text}</b>` : text;
-}
-
 async function labelsPart(evaluation: Evaluation): Promise<Markup> {
   const { suites, models, judges } = evaluation;
   const plots: Markup[] = [];
@@ -120,7 +124,7 @@ async function labelsPart(evaluation: Evaluation): Promise<Markup> {
               ...(judges.length > 1 ? [judge] : []),
               ...labels.map((label) => number(counts[label])),
               ...(anyHarm ? [harmful === null ? '' : rateText(harmful)] : []),
-              ...(models.length > 1 ? [shiftText(shifts?.[j])] : []),
+              ...(models.length > 1 ? [shifts === null ? '' : shiftText(shifts[j]!)] : []),
             ],
           };
         }),

@@ -1,10 +1,10 @@
 import type { HardenReport, Measured } from '../report';
 import type { Rate } from '../statistics';
-import { byteCount, counted, duration, oneLine, percent, pText } from '../text';
+import { byteCount, counted, duration, oneLine, percent } from '../text';
 import { markup, type Markup, type Piece } from './escape';
 import { candidatePlot, isChosen, strengthPlots } from './harden-plots';
 import { page, type Part } from './page';
-import { answerText, interval, labelChip, notesList, type Row, table } from './pieces';
+import { answerText, interval, labelChip, notesList, type Row, shiftText, table } from './pieces';
 import { tensorPlots } from './tensor-plots';
 import { seriesColour } from './theme';
 
@@ -47,16 +47,11 @@ function effect({ before, after, change, kl, prompts, fidelity }: HardenReport):
   const { harmful, harmless, borderline } = prompts.counts.test;
   const rows = shares.flatMap(([name, better, rate, role]): Row[] => {
     const moved = role === null ? undefined : change?.[role];
-    const shift = moved === undefined ? '' : markup`+${moved.gained} −${moved.lost}, ${pText(moved.pValue)}`;
     return [
       { cells: [markup`${name} <span class="soft">${better}</span>`], class: 'group' },
       { cells: ['before', interval(rate(before), seriesColour(0)), ''] },
       {
-        cells: [
-          'after',
-          interval(rate(after), seriesColour(1)),
-          moved && moved.pValue < 0.05 ? markup`<b>${shift}</b>` : shift,
-        ],
+        cells: ['after', interval(rate(after), seriesColour(1)), moved === undefined ? '' : shiftText(moved)],
       },
     ];
   });
@@ -136,14 +131,15 @@ async function candidatesPart(report: HardenReport): Promise<Markup> {
     ),
   ];
   const rows: Row[] = candidates.map((candidate) => {
-    const { layer, layers, schedule, strength, screening, withinBound, validated } = candidate;
+    const { layer, layers, schedule, strength, counts, screening, withinBound, validated } = candidate;
     const chosen = isChosen(report, candidate);
     const kl = `${screening.kl.toFixed(4)}${withinBound ? '' : ' (too much)'}`;
     return {
       cells: [
-        `layer ${layer}, blocks ${layers.join('-')}${chosen ? ' (chosen)' : ''}`,
+        markup`<span class="whole">layer ${layer}, blocks ${layers.join('-')}</span>${chosen ? ' (chosen)' : ''}`,
         schedule,
         number(strength),
+        number(counts.harmful + counts.harmless + counts.borderline),
         ...cells(screening, kl, validated),
       ],
       ...(chosen ? { class: 'chosen' } : {}),
@@ -152,7 +148,7 @@ async function candidatesPart(report: HardenReport): Promise<Markup> {
   const original: Row[] =
     searchedFrom === null
       ? []
-      : [{ cells: ['original', '', '', ...cells(searchedFrom.screening, '', searchedFrom.validated)] }];
+      : [{ cells: ['original', '', '', '', ...cells(searchedFrom.screening, '', searchedFrom.validated)] }];
   return markup`<div class="plots">${plots}</div>
 ${table(
   'Candidates on validation prompts: refusal by first token, and for the best few by whole answers',
@@ -160,6 +156,7 @@ ${table(
     'candidate',
     'schedule',
     right('strength'),
+    right('prompts'),
     right('harmful'),
     right('harmless'),
     right('borderline'),

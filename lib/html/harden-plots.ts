@@ -31,13 +31,21 @@ export function paretoFront(candidates: readonly Candidate[]): Candidate[] {
   });
 }
 
+/** Those that were screened on the most prompts: a few more or fewer shift every share. */
+function wellScreened(candidates: readonly Candidate[]): Candidate[] {
+  const most = Math.max(...candidates.map(({ counts }) => counts.harmful));
+  return candidates.filter(({ counts }) => counts.harmful === most);
+}
+
 /** What refusal costs in drift: every candidate that the search tried; null without a search. */
 export async function candidatePlot(report: HardenReport): Promise<Markup | null> {
   const { candidates, searchedFrom, settings } = report;
   if (candidates.length === 0) return null;
   const point = ({ screening: { kl, refusal } }: Pick<Candidate, 'screening'>) => ({ kl, refused: refusal.harmful });
+  const well = wellScreened(candidates);
   const points = candidates.map((candidate) => ({
     ...point(candidate),
+    size: well.includes(candidate) ? 55 : 18,
     fill: candidate.withinBound ? colour('second') : 'none',
   }));
   const chosen = candidates.filter((candidate) => isChosen(report, candidate)).map(point);
@@ -53,7 +61,7 @@ export async function candidatePlot(report: HardenReport): Promise<Markup | null
     height,
     data: [
       { name: 'points', values: points },
-      { name: 'front', values: paretoFront(candidates).map(point) },
+      { name: 'front', values: paretoFront(well).map(point) },
       { name: 'chosen', values: chosen },
       { name: 'start', values: start },
       { name: 'bound', values: bounded ? [{ kl: settings.maxKl }] : [] },
@@ -120,7 +128,7 @@ export async function candidatePlot(report: HardenReport): Promise<Markup | null
         fill: { field: 'fill' },
         stroke: { value: colour('second') },
         strokeWidth: { value: 1.5 },
-        size: { value: 50 },
+        size: { field: 'size' },
       }),
       symbols('start', { shape: { value: 'diamond' }, fill: { value: colour('first') }, size: { value: 80 } }),
       symbols('chosen', {
@@ -136,7 +144,7 @@ export async function candidatePlot(report: HardenReport): Promise<Markup | null
     id: 'candidates-plot',
     title: 'Refusal against drift',
     description: words,
-    caption: markup`By first token. Ringed: chosen. Line: Pareto front. Hollow: past the KL bound${bounded ? ' (dashed)' : ''}. Diamond: original.`,
+    caption: markup`By first token. Ringed: chosen. Line: Pareto front. Hollow: past the KL bound${bounded ? ' (dashed)' : ''}.${well.length < candidates.length ? ' Small: tried on fewer prompts, not in the front.' : ''} Diamond: original.`,
     spec,
   });
 }
@@ -150,8 +158,7 @@ const measures = [
 /** What each strength of the chosen shape does; none unless two were tried. */
 export async function strengthPlots(report: HardenReport): Promise<Markup[]> {
   const { candidates, edit, searchedFrom } = report;
-  const tried = candidates
-    .filter((candidate) => sameShape(edit, candidate))
+  const tried = wellScreened(candidates.filter((candidate) => sameShape(edit, candidate)))
     .sort((a, b) => a.strength - b.strength)
     .map(({ strength, screening }) => ({ strength, ...screening }));
   if (tried.length < 2) return [];

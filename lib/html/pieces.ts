@@ -1,7 +1,7 @@
 // What pages are made of: tables, shares with their intervals, labels, answers.
 import { answerLabels, type AnswerLabel } from '../refusal';
 import type { Rate } from '../statistics';
-import { percent } from '../text';
+import { percent, pText } from '../text';
 import { markup, type Markup, type Piece } from './escape';
 import { colour } from './theme';
 
@@ -40,13 +40,17 @@ export function table(
 function rowOf({ cells, class: name }: Row, width: number): Markup {
   const all = cells.map((cell, i) => {
     const { value, number, class: own } = isCell(cell) ? cell : { value: cell };
-    if (i > 0) return markup`<td class="${number ? 'n' : (own ?? '')}">${value}</td>`;
+    if (i > 0) return markup`<td${classOf(number ? 'n' : own)}>${value}</td>`;
     return cells.length === 1
       ? markup`<th scope="colgroup" colspan="${width}">${value}</th>`
       : markup`<th scope="row">${value}</th>`;
   });
-  return markup`<tr class="${name ?? ''}">${all}</tr>
+  return markup`<tr${classOf(name)}>${all}</tr>
 `;
+}
+
+function classOf(name: string | undefined): Piece {
+  return name === undefined ? null : markup` class="${name}"`;
 }
 
 function isCell(cell: Piece | Cell): cell is Cell {
@@ -59,8 +63,14 @@ export function interval(rate: Rate, fill: string): Markup {
   if (total === 0) return markup`<span class="soft">no prompts</span>`;
   const at = (value: number) => `${(100 * value).toFixed(2)}%`;
   const ends = [low, high].map((x) => markup`<line x1="${at(x)}" x2="${at(x)}" y1="5" y2="13" />`);
-  return markup`<div class="rate"><span><b>${percent(share, 1)}</b> (${(100 * low).toFixed(0)}-${(100 * high).toFixed(0)}) <span class="soft">${count}/${total}</span></span>
+  return markup`<div class="rate"><span><b>${percent(share, 1)}</b> <span class="whole">(${(100 * low).toFixed(0)}-${(100 * high).toFixed(0)})</span> <span class="soft">${count}/${total}</span></span>
 <svg class="interval" aria-hidden="true"><rect width="100%" height="18" fill="${colour('line')}" fill-opacity="0.45" /><rect y="3" width="${at(share)}" height="12" fill="${fill}" fill-opacity="0.55" /><g stroke="${colour('ink')}" stroke-width="1.5"><line x1="${at(low)}" x2="${at(high)}" y1="9" y2="9" />${ends}</g></svg></div>`;
+}
+
+/** Prompts that only the later model declines, and that only the first does; in bold where that is more than chance. */
+export function shiftText({ gained, lost, pValue }: { gained: number; lost: number; pValue: number }): Markup {
+  const text = markup`<span class="whole">+${gained} −${lost},</span> <span class="whole">${pText(pValue)}</span>`;
+  return pValue < 0.05 ? markup`<b>${text}</b>` : text;
 }
 
 /** A square of a colour before its name. */

@@ -86,12 +86,15 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:6px;paddin
 .scroll{overflow-x:auto;margin:.6rem 0;border:1px solid var(--line);border-radius:8px;background:var(--card)}
 :focus-visible{outline:3px solid var(--link);outline-offset:1px}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:.55rem .8rem .2rem}
-th,td{padding:.4rem .8rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
+caption{text-align:left;padding:.55rem .65rem .2rem}
+th,td{padding:.4rem .65rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-weight:600;vertical-align:bottom}
 tbody th{font-weight:500}
+tr.group .soft{font-weight:400}
 tr.group th{font-weight:650;background:color-mix(in srgb,var(--line) 35%,transparent)}
-.n{text-align:right;white-space:nowrap}
+.n{text-align:right}
+.n,.whole{white-space:nowrap}
+thead .n{white-space:normal}
 td.hash code{font-size:.78rem}
 tr.chosen>*{font-weight:650;background:color-mix(in srgb,var(--second) 12%,transparent)}
 .rate{display:grid;grid-template-columns:13.2em minmax(110px,1fr);align-items:center;gap:.1rem .6rem}
@@ -109,7 +112,7 @@ form{display:flex;flex-wrap:wrap;gap:.6rem 1rem;align-items:end;margin:.8rem 0}
 form[hidden]{display:none}
 form label{display:flex;flex-direction:column;font-size:.85rem;color:var(--soft)}
 form label.check{flex-direction:row;align-items:center;gap:.4rem;padding:.45rem 0;color:var(--ink)}
-input[type=search],select{font:inherit;color:var(--ink);background:var(--card);border:1px solid var(--soft);border-radius:6px;padding:.35rem .5rem;max-width:100%}
+input[type=search],select{font:inherit;color:var(--ink);background:var(--card);border:1px solid var(--soft);border-radius:6px;padding:.35rem .5rem;height:2.4rem;max-width:100%}
 input[type=search]{width:min(20rem,calc(100vw - 40px))}
 output{font-size:.9rem;padding:.45rem 0}
 article{border:1px solid var(--line);border-radius:8px;background:var(--card);margin:.8rem 0;padding:.7rem .9rem}

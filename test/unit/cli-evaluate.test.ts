@@ -31,7 +31,7 @@ describe('rosi evaluate', () => {
     const lib = library();
     writeFileSync(at('bad.csv'), 'goal,other\nOne,x\nTwo,y\nThree,z\n');
     const words = `--safety-prompt --system Hm. --plan p.json --harmful ${at('bad.csv')} --field goal --limit 2 --max-tokens 64`;
-    const more = `--thinking --cache ${at('cache')} --threads 3 --quiet --json --report ${at('r.md')} --report ${at('r.json')}`;
+    const more = `--thinking --cache ${at('cache')} --threads 3 --quiet --json --report ${at('r.md')} --report ${at('r.json')} --report ${at('r.html')}`;
     const { status, out } = await finished(['evaluate', 'a.gguf', ...`${words} ${more}`.split(' ')], lib);
     expect(status).toBe(0);
     const [models, suites, options] = argsOf(lib);
@@ -47,6 +47,7 @@ describe('rosi evaluate', () => {
     expect(options).toMatchObject({ maxTokens: 64, thinking: true, cache: at('cache'), threads: 3 });
     expect(JSON.parse(out)).toEqual(JSON.parse(readFileSync(at('r.json'), 'utf8')));
     expect(readFileSync(at('r.md'), 'utf8')).toMatch(/^# Evaluation of a, b\n/u);
+    expect(readFileSync(at('r.html'), 'utf8')).toMatch(/<h1>Evaluation of a, b<\/h1>/u);
   });
 
   test('reads public sets, and asks harmful requests in other ways', async () => {

@@ -174,7 +174,7 @@ describe('rosi harden', () => {
     ['prompts and harmful', ['harden', 'm', '--prompts', 'a.json', '--harmful', 'x.txt'], 2, /leave/u],
     ['a field of no file', ['harden', 'm', '--field', 'x'], 2, /--field/u],
     ['texts to keep that are not there', ['harden', 'm', '--keep', at('none.txt')], 6, /ENOENT.*FILE_FAILED/u],
-    ['a report of no known kind', ['harden', 'm', '--report', 'x.html'], 2, /\.json or \.md/u],
+    ['a report of no known kind', ['harden', 'm', '--report', 'x.txt'], 2, /\.json, \.md or \.html/u],
     ['a report over the output', ['harden', 'm', '-o', 'x.md', '--report', './x.md'], 2, /the model or the output/u],
     ['a report into no folder', ['harden', 'm', '--report', at('none/x.md')], 6, /no folder/u],
     ['a report that is a folder', ['harden', 'm', '--overwrite', '--report', folderNamed('x.json')], 6, /is a folder/u],
