@@ -72,7 +72,7 @@ html{-webkit-text-size-adjust:100%;text-size-adjust:100%;scroll-behavior:smooth}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 .wide{max-width:1160px;margin:0 auto;padding:0 20px}
-header{padding-top:28px}
+header.wide{padding-top:28px}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .4rem;overflow-wrap:anywhere;text-wrap:balance}
 h2{font-size:1.25rem;margin:2.6rem 0 .6rem;padding-top:.9rem;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:1.4rem 0 .4rem;overflow-wrap:anywhere}
