@@ -150,8 +150,8 @@ function categorySection({ name, role, categories }: SuiteResult, { models }: Ev
   ]);
 }
 
-/** Rows of numbers: task and metric, questions or tokens, then each model's. */
-function utilityRows({ utility }: Evaluation): string[][] {
+/** Rows of numbers: task and metric or text, questions, then each model's. */
+export function utilityRows({ utility }: Evaluation): string[][] {
   if (utility === null) return [];
   const { tasks, texts, results, shifts } = utility;
   const choices = tasks.flatMap(({ name, questions }, task) => {
@@ -189,17 +189,31 @@ function utilityTable(evaluation: Evaluation): string[] {
   );
 }
 
-function agreementTable({ agreement }: Evaluation): string[] {
+export const agreementHead = [
+  'judges',
+  'answers with both labels',
+  'same of declined or met',
+  'kappa',
+  'kappa of five labels',
+  'unknown',
+] as const;
+
+/** A row for each two judges. */
+export function agreementRows({ agreement }: Evaluation): string[][] {
+  return agreement.map(({ judges, declined, labels, unknown }) => [
+    judges.map((name) => oneLine(name)).join(' and '),
+    String(labels.total),
+    percent(declined.observed, 1),
+    declined.kappa.toFixed(3),
+    labels.kappa.toFixed(3),
+    `${unknown.first} and ${unknown.second}`,
+  ]);
+}
+
+function agreementTable(evaluation: Evaluation): string[] {
   return markdownTable(
-    ['judges', 'answers with both labels', 'same of declined or met', 'kappa', 'kappa of five labels', 'unknown'],
-    agreement.map(({ judges, declined, labels, unknown }) => [
-      judges.map(text).join(' and '),
-      String(labels.total),
-      percent(declined.observed, 1),
-      declined.kappa.toFixed(3),
-      labels.kappa.toFixed(3),
-      `${unknown.first} and ${unknown.second}`,
-    ]),
+    agreementHead,
+    agreementRows(evaluation).map(([names, ...cells]) => [text(names!), ...cells]),
   );
 }
 

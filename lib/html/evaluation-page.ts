@@ -1,4 +1,5 @@
 import type { AnswerRow, Evaluation, SuiteResult } from '../evaluation/evaluation';
+import { agreementHead, agreementRows, utilityRows } from '../evaluation/evaluation-text';
 import { headline } from '../evaluation/tally';
 import { byteCount, counted, duration, oneLine, rateText } from '../text';
 import { markup, type Markup, type Piece } from './escape';
@@ -31,6 +32,8 @@ ${notesList(evaluation.notes)}`;
     { id: 'result', title: 'Result', body: result(evaluation) },
     { id: 'labels', title: 'Labels', body: await labelsPart(evaluation) },
     ...(await categoriesPart(evaluation)),
+    ...utilityPart(evaluation),
+    ...agreementPart(evaluation),
     { id: 'answers', title: 'Answers', body: answersPart(evaluation) },
     { id: 'models', title: 'Models and settings', body: settingsPart(evaluation) },
   ];
@@ -72,6 +75,7 @@ function result({ suites, models, judges }: Evaluation): Markup {
         number(`${sum(({ cut }) => cut)} of ${asked}`),
         number(mean('prompt')),
         number(mean('answer')),
+        number(drifts(suites, m)),
       ],
     };
   });
@@ -88,9 +92,31 @@ ${table(
     right('cut off by the most tokens'),
     right('tokens of a prompt'),
     right('of an answer'),
+    right('drift on harmless, nats a token'),
   ],
   totals,
 )}`;
+}
+
+/** KL from the first model over its own answers to harmless requests, of each suite of them. */
+function drifts(suites: readonly SuiteResult[], model: number): string {
+  return suites.flatMap(({ results }) => results[model]!.drift?.kl.toFixed(4) ?? []).join(', ');
+}
+
+function utilityPart(evaluation: Evaluation): Part[] {
+  if (evaluation.utility === null) return [];
+  const head = ['', right('questions'), ...evaluation.models.map(({ name }) => right(name))];
+  const rows = utilityRows(evaluation).map(([name, ...cells]): Row => ({ cells: [name!, ...cells.map(number)] }));
+  const caption = 'Questions with choices and perplexity; *: another than the first model, p < .05 (McNemar)';
+  return [{ id: 'utility', title: 'Utility', body: table(caption, head, rows) }];
+}
+
+function agreementPart(evaluation: Evaluation): Part[] {
+  if (evaluation.agreement.length === 0) return [];
+  const [first, ...others] = agreementHead;
+  const rows = agreementRows(evaluation).map(([names, ...cells]): Row => ({ cells: [names!, ...cells.map(number)] }));
+  const body = table("How each two judges agree on all answers (kappa: Cohen's)", [first, ...others.map(right)], rows);
+  return [{ id: 'agreement', title: 'Agreement of the judges', body }];
 }
 
 const right = (value: string) => ({ value, number: true as const });

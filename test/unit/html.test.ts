@@ -4,7 +4,7 @@ import { evaluationHtml, reportHtml, type Evaluation } from '../../lib';
 import { escape, markup, raw } from '../../lib/html/escape';
 import { paretoFront } from '../../lib/html/harden-plots';
 import { colours } from '../../lib/html/theme';
-import { sampleEvaluation } from '../helpers/evaluation';
+import { fullEvaluation, sampleEvaluation } from '../helpers/evaluation';
 import { sampleReport } from '../helpers/report';
 
 const hostile = `</script></style></title><img src=x onerror="alert(1)"> & ' \` {{1}} \u202e\u001b[2J`;
@@ -120,6 +120,14 @@ describe('evaluationHtml', () => {
         for (const { gained, lost } of shifts ?? []) expect(text).toContain(`+${gained} −${lost}, p = `);
       }
   });
+  test('has drift, utility and the agreement of judges, where they were measured', async () => {
+    const full = await evaluationHtml(fullEvaluation());
+    checkPage(full);
+    for (const text of ['0.0123', '63.0 % (53-73)', '50.0 % (40-60) *', '13.57', 'rules and guard', 'Agreement'])
+      expect(full).toContain(text);
+    for (const text of ['Utility', 'Agreement']) expect(page).not.toContain(text);
+  });
+
   test('has every answer, and folds away what helps with a harmful request', () => {
     const { rows } = sampleEvaluation().suites[0]!;
     expect(page.match(/<article /gu)).toHaveLength(rows.length);

@@ -1,6 +1,6 @@
 import { evaluationMarkdown, evaluationSummary } from '../../../lib/evaluation/evaluation-text';
 import { evaluationNotes } from '../../../lib/evaluation/notes';
-import { sampleEvaluation } from '../../helpers/evaluation';
+import { fullEvaluation, sampleEvaluation } from '../../helpers/evaluation';
 
 describe('evaluationSummary', () => {
   test('shows models side by side with intervals', () => {
@@ -34,6 +34,21 @@ describe('evaluationMarkdown', () => {
     expect(page).not.toMatch(/(?<!\\)<b>/u);
     expect(page).toContain('````text\nAnswer ``` 1\n````');
     expect(page).toContain('Be \\| safe.');
+  });
+});
+
+describe('drift, utility and agreement', () => {
+  test('are in the summary', () => {
+    const summary = evaluationSummary(fullEvaluation()).replace(/ {2,}/gu, '  ');
+    expect(summary).toContain('drift on harmless, nats  0.0123');
+    expect(summary).toContain('arc_easy, acc  80  63.0 % (53-73)  50.0 % (40-60) *');
+    expect(summary).toContain('perplexity of wiki.txt  12.34  13.57');
+    expect(summary).toMatch(/^Judges rules and guard \| <i> agree on 50 % of 2 answers, kappa 0.00\.$/mu);
+  });
+  test('are in the page', () => {
+    const full = evaluationMarkdown(fullEvaluation());
+    expect(full).toContain('| arc\\_easy, acc | 80 | 63.0 % (53-73) | 50.0 % (40-60) * |');
+    expect(full).toContain('| rules and guard \\| \\<i\\> | 4 |');
   });
 });
 
