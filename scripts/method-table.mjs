@@ -235,14 +235,14 @@ async function table(model, layer) {
     const at = (strength, use) => withEdit(session, planAt(strength), {}, use);
     let [strength, best] = [variant.start ?? 1, null];
     for (let trial = 0; trial < 5; ++trial) {
-      const { kl } = await at(strength, (_, edit) => screening.screen(session, { edit, stage: 'screen' }));
+      const { kl } = await at(strength, (asked, edit) => screening.screen(asked, { edit, stage: 'screen' }));
       if (best === null || Math.abs(Math.log(kl / targetKl)) < Math.abs(Math.log(best.kl / targetKl)))
         best = { strength, kl };
       if (Math.abs(kl / targetKl - 1) < 0.1) break;
       strength *= Math.min(2, Math.max(0.5, Math.sqrt(targetKl / Math.max(kl, 1e-9))));
     }
-    const behaviour = await at(best.strength, (_, edit) =>
-      evaluator.answer(session, { maxTokens, edit, stage: 'answers' }),
+    const behaviour = await at(best.strength, (asked, edit) =>
+      evaluator.answer(asked, { maxTokens, edit, stage: 'answers' }),
     );
     emit(line(name, best.strength, behaviour, detection(pushes, held)));
   }
