@@ -2,7 +2,8 @@ import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { ApplyOptions, AppliedPlan } from '../apply-plan';
-import type { EvaluateOptions, ModelToEvaluate } from '../evaluation/evaluate';
+import type { EvaluateOptions } from '../evaluation/evaluate';
+import type { ModelToEvaluate } from '../evaluation/subjects';
 import type { Evaluation } from '../evaluation/evaluation';
 import type { Suite } from '../evaluation/suite';
 import type { PlanOptions } from '../make-plan';

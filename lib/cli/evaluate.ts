@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 
 import { safetyPrompt } from '../baseline';
-import type { EvaluateOptions, ModelToEvaluate } from '../evaluation/evaluate';
+import type { EvaluateOptions } from '../evaluation/evaluate';
+import type { ModelToEvaluate } from '../evaluation/subjects';
 import { evaluationMarkdown, evaluationSummary } from '../evaluation/evaluation-text';
 import { evaluationHtml } from '../html/evaluation-page';
 import { readControlVector } from '../outputs/control-vector';

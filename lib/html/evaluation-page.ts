@@ -41,6 +41,15 @@ ${notesList(evaluation.notes)}`;
   return page(title, lead, parts, markup`Written by rosi ${rosi}.`, true);
 }
 
+/** Parts without the answers, for a page of more than them. */
+export async function evaluationParts(evaluation: Evaluation): Promise<Part[]> {
+  return [
+    { id: 'result', title: 'Longer answers', body: result(evaluation) },
+    { id: 'labels', title: 'Labels', body: await labelsPart(evaluation) },
+    ...(await categoriesPart(evaluation)),
+  ];
+}
+
 function result({ suites, models, judges }: Evaluation): Markup {
   const rows = suites.flatMap(({ name, role, prompts, results }): Row[] => {
     const what = headline(role, results[0]!.tallies[0]!).name;

@@ -2,6 +2,7 @@ import type { HardenReport, Measured } from '../report';
 import type { Rate } from '../statistics';
 import { byteCount, counted, duration, oneLine, percent } from '../text';
 import { markup, type Markup, type Piece } from './escape';
+import { evaluationParts } from './evaluation-page';
 import { candidatePlot, isChosen, strengthPlots } from './harden-plots';
 import { page, type Part } from './page';
 import { answerText, interval, labelChip, notesList, type Row, shiftText, table } from './pieces';
@@ -15,6 +16,7 @@ export async function reportHtml(report: HardenReport): Promise<string> {
 ${notesList(notes)}`;
   const parts: Part[] = [
     { id: 'effect', title: 'Effect', body: effect(report) },
+    ...(report.evaluation === null ? [] : await evaluationParts(report.evaluation)),
     { id: 'edit', title: 'Edit', body: editPart(report) },
     ...(candidates.length === 0 ? [] : [{ id: 'candidates', title: 'Candidates', body: await candidatesPart(report) }]),
     ...(tensors.length === 0 ? [] : [{ id: 'tensors', title: 'Tensors', body: await tensorsPart(report) }]),
@@ -84,6 +86,13 @@ function fidelityTable({ shift, refusal, kl }: NonNullable<HardenReport['fidelit
   );
 }
 
+function stability({ stability: { cosine, resamples } }: HardenReport['edit']): [string, string][] {
+  if (resamples === 0) return [];
+  const [mean, low, high] = [cosine.mean, cosine.low, cosine.high].map((value) => value.toFixed(3));
+  const what = `cosine ${mean} (${low} to ${high}) with directions of prompts drawn again, ${resamples} times`;
+  return [['stability of the direction', what]];
+}
+
 function editPart({ edit, baseline }: HardenReport): Markup {
   const [from, to] = edit.layers;
   const rows: (readonly [string, string])[] = [
@@ -92,6 +101,7 @@ function editPart({ edit, baseline }: HardenReport): Markup {
       'direction',
       `of layer ${edit.layer}: the means are ${edit.distance.toPrecision(4)} apart, AUROC ${edit.auroc.toFixed(3)}`,
     ],
+    ...stability(edit),
     ['blocks', from === to ? `${from}` : `${from} to ${to}`],
     ['schedule', edit.schedule],
     ['strength', String(edit.strength)],

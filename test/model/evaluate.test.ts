@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import {
   declines,
@@ -113,6 +113,13 @@ describe('evaluate on the tiny chat model', () => {
     );
     const undisturbed = await evaluate([tinyChat], many, fast);
     expect(after.suites).toEqual(undisturbed.suites);
+  });
+
+  test('files of one name are told apart by their paths', async () => {
+    const path = join(ownFolder(), basename(tinyChat));
+    writeFileSync(path, readFileSync(tinyChat));
+    const { models } = await evaluate([tinyChat, path, { model: path, name: 'mine' }], few, fast);
+    expect(models.map(({ name }) => name)).toEqual([tinyChat, path, 'mine']);
   });
 
   test('asks each judge for every answer once, and keeps what it said', async () => {

@@ -170,6 +170,13 @@ describe('reportHtml', () => {
     for (const words of ['45.8 % (33-60) 22/48', '91.7 % (80-97) 44/48', '+23 −1, p &#60; .001', 'KL 0.0361'])
       expect(text).toContain(words);
   });
+  test('has the tables of a full evaluation', async () => {
+    const page = await reportHtml(sampleReport({ evaluation: sampleEvaluation() }));
+    checkPage(page);
+    const titles = [...page.matchAll(/<h2[^>]*>([^<]*)/gu)].map(([, title]) => title);
+    expect(titles.slice(0, 5)).toEqual(['Effect', 'Longer answers', 'Labels', 'Categories', 'Edit']);
+    expect(page.replace(/<[^>]*>/gu, '')).toContain('cosine 0.970 (0.950 to 0.980)');
+  });
   test('leaves out what was not measured', async () => {
     const none = { before: null, after: null, change: null, kl: null, fidelity: null, baseline: null };
     const page = await reportHtml(
