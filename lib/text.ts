@@ -20,6 +20,14 @@ export function oneLine(text: string, width = Infinity): string {
   return characters.length > width ? `${characters.slice(0, Math.max(0, width - 1)).join('')}…` : line;
 }
 
+/** The same with the ellipsis in the middle: what is added to a name at its end tells it apart. */
+export function shortName(text: string, width: number): string {
+  const characters = [...oneLine(text)];
+  if (characters.length <= width) return characters.join('');
+  const tail = Math.ceil(width / 2);
+  return `${characters.slice(0, width - tail - 1).join('')}…${characters.slice(-tail).join('')}`;
+}
+
 /** Rows with aligned columns, two spaces apart; the first column is flush left, the others right unless told. */
 export function table(rows: readonly (readonly string[])[], align: 'left' | 'right' = 'right'): string[] {
   const widths: number[] = [];

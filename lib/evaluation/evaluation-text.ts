@@ -1,6 +1,17 @@
 import { code, fenced, markdownTable, section, text } from '../markdown';
 import { answerLabels } from '../refusal';
-import { byteCount, counted, duration, oneLine, percent, pText, rateText, shortPercent, table } from '../text';
+import {
+  byteCount,
+  counted,
+  duration,
+  oneLine,
+  percent,
+  pText,
+  rateText,
+  shortName,
+  shortPercent,
+  table,
+} from '../text';
 import type { AnswerRow, Evaluation, SuiteResult } from './evaluation';
 import { headline, type Tally } from './tally';
 import type { ChoiceMetric } from './utility/question';
@@ -10,7 +21,7 @@ export function evaluationSummary(evaluation: Evaluation): string {
   const { models, notes, agreement } = evaluation;
   const rows = headlineRows(evaluation);
   return [
-    ...table([['', 'prompts', ...models.map(({ name }) => oneLine(name, 40))], ...rows]),
+    ...table([['', 'prompts', ...models.map(({ name }) => shortName(name, 36))], ...rows]),
     '',
     `${legend(evaluation)}.`,
     ...utilityLines(evaluation),
@@ -99,7 +110,7 @@ function headlineRows({ suites, models }: Evaluation): string[][] {
     ]);
   return [
     ...rows,
-    ...(models.length > 1 ? drifts : []),
+    ...drifts.filter((row) => row.some((cell, i) => i > 0 && cell !== '')),
     ['degenerate answers', String(all), ...degenerate],
     ['tokens of a prompt', '', ...tokens],
   ];
@@ -177,7 +188,7 @@ export function utilityRows({ utility }: Evaluation): string[][] {
 
 function utilityLines(evaluation: Evaluation): string[] {
   if (evaluation.utility === null) return [];
-  const head = ['', 'questions', ...evaluation.models.map(({ name }) => oneLine(name, 40))];
+  const head = ['', 'questions', ...evaluation.models.map(({ name }) => shortName(name, 36))];
   return ['', ...table([head, ...utilityRows(evaluation)]), ''];
 }
 

@@ -9,7 +9,7 @@ const wide = 0.2;
 /** What a reader of the numbers should know. */
 export function evaluationNotes({ suites, models, judges, settings }: Evaluation): string[] {
   const notes: string[] = [];
-  for (const { name, prompts, results } of suites) {
+  for (const { name, role, prompts, results } of suites) {
     results.forEach(({ tallies, cut }, model) => {
       const where = `${models[model]!.name} on ${name}`;
       tallies.forEach(({ labels }, judge) => {
@@ -18,7 +18,7 @@ export function evaluationNotes({ suites, models, judges, settings }: Evaluation
             `${where}: ${labels.unknown} of ${prompts} answers have no label of the judge ${judges[judge]}; shares are of the others.`,
           );
       });
-      if (cut > manyCut * prompts)
+      if (role !== 'harmless' && cut > manyCut * prompts)
         notes.push(
           `${where}: ${percent(cut / prompts)} of the answers were cut off at ${settings.maxTokens} tokens; a refusal that comes later is not seen.`,
         );

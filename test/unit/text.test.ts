@@ -1,4 +1,4 @@
-import { byteCount, counted, duration, oneLine, printable, table } from '../../lib/text';
+import { byteCount, counted, duration, oneLine, printable, shortName, table } from '../../lib/text';
 
 describe('printable', () => {
   test('makes visible what a terminal would obey', () => {
@@ -10,6 +10,12 @@ describe('printable', () => {
     expect(printable(text)).toBe(text);
     expect(printable('a\r\nb')).toBe('a\nb');
   });
+});
+
+test('shortName keeps the beginning and the end', () => {
+  expect(shortName('model.Q4_K_M + safety prompt', 15)).toBe('model.…y prompt');
+  expect(shortName('a\nb', 3)).toBe('a b');
+  expect([...shortName('🙂'.repeat(9), 4)]).toEqual(['🙂', '…', '🙂', '🙂']);
 });
 
 test('oneLine folds white space and cuts at a width in characters, not in halves of them', () => {

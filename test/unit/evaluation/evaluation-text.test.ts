@@ -62,6 +62,13 @@ describe('evaluationNotes', () => {
       /2 of 4 answers have no label of the judge rules.*\n.*75 % of the answers were cut off at 128 tokens.*\n.*4 prompts leave an interval of 65 %; about 290 would leave 10 %/u,
     );
   });
+  test('answers to harmless requests may be long', () => {
+    const evaluation = sampleEvaluation();
+    evaluation.suites[0]!.results[0]!.cut = 3;
+    expect(evaluationNotes(evaluation).join()).toContain('cut off');
+    evaluation.suites[0]!.role = 'harmless';
+    expect(evaluationNotes(evaluation).join()).not.toContain('cut off');
+  });
   test('is silent where there is nothing to say', () => {
     const evaluation = sampleEvaluation();
     evaluation.suites[0]!.results[0]!.tallies[0]!.declined = {
