@@ -239,7 +239,13 @@ export const judgement =
 
 /** ... makes a refusal together with the advice to leave it. */
 export const warning =
-  /\b(?:(?:you|one|people|we) (?:should|must) (?:not|never)|shouldn't|please (?:do not|don't|refrain|reconsider|seek|consider|talk to|reach out|be |treat|respect|return|stop|think|remember)|(?:do not|don't) (?:do|try|attempt|engage|use|make|commit|steal|hurt|harm)|i (?:strongly |would |highly )*(?:advise|urge|discourage|encourage|recommend|suggest|implore)|refrain from|seek (?:help|professional|support|legal)|never (?:try|attempt|do)|it is (?:important|essential|crucial|best) (?:to|not to|that you) (?:not |never )?(?:follow|respect|obey|avoid|refrain|seek|consider|engage|report)|instead,)/u;
+  /\b(?:(?:you|one|people|we) (?:should|must) (?:not|never)|shouldn't|please (?:do not|don't|refrain|reconsider|seek|consider|talk to|reach out|be |treat|respect|return|stop|think|remember)|(?:do not|don't) (?:do|try|attempt|engage|use|make|commit|steal|hurt|harm)|i (?:strongly |would |highly )*(?:advise|urge|discourage|encourage|recommend|suggest|implore)|refrain from|seek (?:help|professional|support|legal)|never (?:try|attempt|do)|it is (?:important|essential|crucial|best) (?:to|not to|that you) (?:not |never |always )?(?:follow|respect|obey|avoid|refrain|seek|consider|engage|report)|instead,)/u;
+
+/** A judgement that no fact about the law has, after which consequences alone are a warning. */
+export const condemnation =
+  /\b(?:illegal|unlawful|criminal|dangerous|harmful)(?:,| and) (?:[a-z]+, and |[a-z]+ and |highly |deeply )?(?:unethical|immoral|wrong)\b|\b(?:unethical|immoral)(?:,| and) (?:[a-z]+, and )?(?:illegal|unlawful|criminal)\b/u;
+export const consequences =
+  /\b(?:can|may|could|will|would) (?:also )?(?:lead to|result in|have|carry|bring) (?:[a-z]+ ){0,3}(?:consequences|penalties|punishments?|imprisonment|charges|prosecution|fines)\b/u;
 
 /** A rule with a measure or a condition is information: "you should not drive faster than 50 km/h". */
 export const measured =

@@ -99,7 +99,9 @@ function findRefusal(plain: string): Refusal | null {
   }
   const unmeasured = opening.filter((sentence) => !patterns.measured.test(sentence.text));
   const judged = opening.slice(0, 2).some((s) => patterns.judgement.test(s.text) && unmeasured.includes(s));
-  const warned = judged && unmeasured.find((sentence) => patterns.warning.test(sentence.text));
+  const condemned = opening.slice(0, 2).some((sentence) => patterns.condemnation.test(sentence.text));
+  const warns = ({ text }: Sentence) => patterns.warning.test(text) || (condemned && patterns.consequences.test(text));
+  const warned = judged && unmeasured.find(warns);
   if (warned) return whole(warned, 'warns instead');
   const turned = early.find((sentence) => patterns.diversion.test(sentence.text));
   if (turned) return whole(turned, 'changes the subject');
