@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { toRosiError } from './errors';
+import { throwIfAborted, toRosiError } from './errors';
+
+/** An item that has no result yet. */
+export interface Missing<Item> {
+  key: string;
+  item: Item;
+}
 
 /**
  * Results on disk, so that a run that was cut off goes on where it was: one file for everything that was made in one way,
@@ -42,6 +48,39 @@ export class ResultStore<T> {
 
   get(key: string): T | undefined {
     return this.results.get(key);
+  }
+
+  /** Of items with these keys, those without a result, each key once. */
+  missing<Item>(items: readonly Item[], keys: readonly string[]): Missing<Item>[] {
+    const found = new Map<string, Item>();
+    keys.forEach((key, i) => {
+      if (!this.results.has(key) && !found.has(key)) found.set(key, items[i]!);
+    });
+    return [...found].map(([key, item]) => ({ key, item }));
+  }
+
+  /**
+   * Makes what is missing in batches, in order, each stored whole: a run that was stopped goes on with the very batches it
+   * would have had.
+   *
+   * @param make - One result for each item; `place`: which of all, for people.
+   * @throws What `make` throws, and RosiError `ABORTED`, `FILE_FAILED`.
+   */
+  async fill<Item>(
+    missing: readonly Missing<Item>[],
+    { atOnce, signal }: { atOnce: number; signal?: AbortSignal | undefined },
+    make: (items: Item[], place: { from: number; to: number; total: number }) => Promise<readonly T[]>,
+  ): Promise<void> {
+    for (let from = 0; from < missing.length; from += atOnce) {
+      throwIfAborted(signal);
+      const batch = missing.slice(from, from + atOnce);
+      const place = { from: from + 1, to: from + batch.length, total: missing.length };
+      const made = await make(
+        batch.map(({ item }) => item),
+        place,
+      );
+      this.add(batch.map(({ key }, i) => [key, made[i]!] as const));
+    }
   }
 
   /** All of them are stored, or none. @throws RosiError `FILE_FAILED`. */

@@ -51,7 +51,7 @@ export function percent(share: number, digits = 0): string {
 }
 
 /** `91.7 % (85-96)`. A rate of nothing, NaN or in JSON null, is a dash. */
-export function rateText(rate: Rate): string {
+export function rateText(rate: Pick<Rate, 'share' | 'low' | 'high' | 'total'>): string {
   if (rate.total === 0) return '-';
   return `${percent(rate.share, 1)} (${(100 * rate.low).toFixed(0)}-${(100 * rate.high).toFixed(0)})`;
 }

@@ -59,19 +59,10 @@ async function prompts() {
   return { set, suites: [some, jailbreaksInTurn(some), borderline, others] };
 }
 
-/** The plan of an edit, or why there is none. */
-async function planned(model, set, options) {
+/** What a run came to, or why there is nothing. */
+async function orWhy(running) {
   try {
-    return { plan: await makePlan(model, set, { threads, ...options }) };
-  } catch (error) {
-    if (!(error instanceof RosiError)) throw error;
-    return { why: `${error.code}: ${error.message}` };
-  }
-}
-
-async function hardened(model, set, output) {
-  try {
-    return { report: await harden(model, set, { threads, output, evaluate: 'none' }) };
+    return { result: await running };
   } catch (error) {
     if (!(error instanceof RosiError)) throw error;
     return { why: `${error.code}: ${error.message}` };
@@ -111,13 +102,14 @@ async function section(model, { set, suites }, folder) {
       controlVector: control.pushes,
     });
   log(`${name}: the paper's rule`);
-  const paper = await planned(model, set, { rightFactor: 'mean-row' });
-  if (paper.plan) columns.push({ name: `paper, alpha ${paper.plan.plan.edit.strength}`, model, plan: paper.plan });
+  const paper = await orWhy(makePlan(model, set, { threads, rightFactor: 'mean-row' }));
+  if (paper.result)
+    columns.push({ name: `paper, alpha ${paper.result.plan.edit.strength}`, model, plan: paper.result });
   else notes.push(`The paper's rule: ${paper.why}`);
   log(`${name}: rosi`);
   const output = join(folder, `${basename(model, '.gguf')}.hardened.gguf`);
-  const ours = await hardened(model, set, output);
-  if (ours.report) columns.push({ name: 'rosi, the file', model: output });
+  const ours = await orWhy(harden(model, set, { threads, output, evaluate: 'none' }));
+  if (ours.result) columns.push({ name: 'rosi, the file', model: output });
   else notes.push(`rosi: ${ours.why}`);
   const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
   const found = await evaluate(columns, suites, { maxTokens, threads, cache: join(folder, 'cache'), onProgress });

@@ -1,13 +1,12 @@
 import type { LayerPush } from '../outputs/control-vector';
 import type { SavedPlan } from '../outputs/saved-plan';
 import { ModelSession, type RunTimeEdit } from '../session';
-import { throwIfAborted } from '../errors';
 import { promptText } from '../template';
 import type { CallOptions } from '../stage';
 import { withEdit } from '../trial-edit';
 import { buildIdentity } from '../build-identity';
 import { splitReasoning } from './reasoning';
-import { ResultStore, sha256 } from '../result-store';
+import { ResultStore, sha256, type Missing } from '../result-store';
 import type { SuiteItem } from './suite';
 
 /** A model as it is asked: the file, and what is added to it or said before every request. */
@@ -65,41 +64,32 @@ export async function answersOf(
 ): Promise<Answer[]> {
   const store = ResultStore.open(settings.cache, 'answers', identityOf(subject, settings), isAnswer);
   const keys = items.map(keyOf);
-  const missing = new Map<string, SuiteItem>();
-  items.forEach((item, i) => {
-    if (store.get(keys[i]!) === undefined) missing.set(keys[i]!, item);
-  });
-  if (missing.size > 0) await generateInto(store, subject, [...missing], settings);
+  const missing = store.missing(items, keys);
+  if (missing.length > 0) await generateInto(store, subject, missing, settings);
   return keys.map((key) => store.get(key)!);
 }
 
 async function generateInto(
   store: ResultStore<Answer>,
   subject: Subject,
-  missing: readonly (readonly [key: string, item: SuiteItem])[],
+  missing: readonly Missing<SuiteItem>[],
   settings: AnswerSettings,
 ): Promise<void> {
   const { threads, signal, onProgress, thinking, maxTokens, name } = settings;
   const session = await ModelSession.open(subject.model, { threads, signal, onProgress, thinking });
   try {
-    const generate = async (asked: ModelSession, edit?: RunTimeEdit) => {
-      for (let from = 0; from < missing.length; from += atOnce) {
-        throwIfAborted(signal);
-        const batch = missing.slice(from, from + atOnce);
-        const prompts = batch.map(([, item]) => session.encodeConversation(conversationOf(item, subject.system)));
-        const note = `${name}, answers ${from + 1} to ${from + batch.length} of ${missing.length}`;
+    await withSubject(session, subject, { signal }, (asked, edit) =>
+      store.fill(missing, { atOnce, signal }, async (items, { from, to, total }) => {
+        const prompts = items.map((item) => session.encodeConversation(conversationOf(item, subject.system)));
+        const note = `${name}, answers ${from} to ${to} of ${total}`;
         const { texts, counts } = await asked.generate(prompts, { maxTokens, edit, stage: 'answer', note });
-        store.add(
-          batch.map(([key, item], i) => {
-            const { reasoning, answer } = splitReasoning(texts[i]!, opensReasoning(session, item, subject.system));
-            const tokens = counts[i]!;
-            const cut = tokens >= maxTokens;
-            return [key, { text: answer, reasoning, tokens, promptTokens: prompts[i]!.length, cut }] as const;
-          }),
-        );
-      }
-    };
-    await withSubject(session, subject, { signal }, generate);
+        return items.map((item, i) => {
+          const { reasoning, answer } = splitReasoning(texts[i]!, opensReasoning(session, item, subject.system));
+          const tokens = counts[i]!;
+          return { text: answer, reasoning, tokens, promptTokens: prompts[i]!.length, cut: tokens >= maxTokens };
+        });
+      }),
+    );
   } finally {
     session.close();
   }

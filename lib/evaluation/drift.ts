@@ -1,4 +1,3 @@
-import { RosiError, throwIfAborted } from '../errors';
 import { ModelSession, type RunTimeEdit } from '../session';
 import { mean, wilson, type Rate } from '../statistics';
 import {
@@ -37,7 +36,7 @@ const atOnce = 32;
 /**
  * Compares two models token by token while both read the first one's answers. Answers of no tokens are left out.
  *
- * @returns Null where they can't be compared: other prompts, or another vocabulary.
+ * @returns Null where they can't be compared: other prompts, another vocabulary, or a first model that has an edit.
  * @throws RosiError as {@link answersOf}.
  */
 export async function driftOf(
@@ -47,26 +46,25 @@ export async function driftOf(
   answers: readonly Answer[],
   settings: AnswerSettings,
 ): Promise<AnswerDrift | null> {
-  if (first.system !== other.system) return null;
+  const asItIs = first.plan === null && first.controlVector === null;
+  if (!asItIs || first.system !== other.system) return null;
   const identity = JSON.stringify([identityOf(first, settings), identityOf(other, settings)]);
   const store = ResultStore.open(settings.cache, 'drift', identity, isTextDrift);
-  const keys = items.map((item, i) => sha256(JSON.stringify([keyOf(item), answers[i]!.text])));
-  const missing = keys.flatMap((key, i) => (store.get(key) === undefined && answers[i]!.text !== '' ? [i] : []));
+  const read = items.map((item, i) => ({ item, answer: answers[i]! })).filter(({ answer }) => answer.text !== '');
+  const keys = read.map(({ item, answer }) => sha256(JSON.stringify([keyOf(item), answer.text])));
+  const missing = store.missing(read, keys);
   if (missing.length > 0) {
-    const comparable = await withBoth(first, other, settings, async (base, asked, edit) => {
-      for (let from = 0; from < missing.length; from += atOnce) {
-        throwIfAborted(settings.signal);
-        const batch = missing.slice(from, from + atOnce);
-        const texts = batch.map((i) => textOf(base, items[i]!, answers[i]!, first.system));
-        const note = `${settings.name}, answers ${from + 1} to ${from + batch.length} of ${missing.length}`;
+    const { signal, name } = settings;
+    const comparable = await withBoth(first, other, settings, (base, asked, edit) =>
+      store.fill(missing, { atOnce, signal }, async (batch, { from, to, total }) => {
+        const texts = batch.map(({ item, answer }) => textOf(base, item, answer, first.system));
+        const note = `${name}, answers ${from} to ${to} of ${total}`;
         const drift = await base.drift(texts, { session: asked, edit }, 'drift', note);
-        store.add(
-          drift.texts.map(({ kl, firstKl, agreement, tokens }, row) => {
-            return [keys[batch[row]!]!, { kl, firstKl, same: Math.round(agreement * tokens), tokens }] as const;
-          }),
-        );
-      }
-    });
+        return drift.texts.map(({ kl, firstKl, agreement, tokens }) => {
+          return { kl, firstKl, same: Math.round(agreement * tokens), tokens };
+        });
+      }),
+    );
     if (!comparable) return null;
   }
   return sumUp(keys.flatMap((key) => store.get(key) ?? []));
@@ -92,11 +90,6 @@ async function withBoth(
   { threads, signal, onProgress, thinking }: AnswerSettings,
   use: (base: ModelSession, asked: ModelSession, edit?: RunTimeEdit) => Promise<void>,
 ): Promise<boolean> {
-  if (first.plan !== null || first.controlVector !== null) {
-    throw new RosiError('OPTION_INVALID', 'drift is measured from a model as it is; the first model has an edit', {
-      model: first.model,
-    });
-  }
   const options = { threads, signal, onProgress, thinking };
   const base = await ModelSession.open(first.model, options);
   let own: ModelSession | undefined;

@@ -4,7 +4,7 @@ import { checkMaxTokens, resolveCache } from '../options';
 import type { Role } from '../prompts';
 import type { CallOptions } from '../stage';
 import { version } from '../version';
-import { answersOf, type Answer, type AnswerSettings, type Subject } from './answers';
+import { answersOf, type Answer, type AnswerSettings } from './answers';
 import { driftOf, type AnswerDrift } from './drift';
 import type { Evaluation, SuiteResult } from './evaluation';
 import type { Judge, Judged, Verdict } from './judge';
@@ -128,15 +128,11 @@ async function driftsOf(
   const first = subjects[0]!.subject;
   const drifts: (AnswerDrift | null)[] = [];
   for (const { subject, described } of subjects) {
-    const compared = role === 'harmless' && subject !== first && isAsItIs(first);
+    const compared = role === 'harmless' && subject !== first;
     const { name } = described;
     drifts.push(compared ? await driftOf(first, subject, items, answers, { ...settings, name }) : null);
   }
   return drifts;
-}
-
-function isAsItIs({ plan, controlVector }: Subject): boolean {
-  return plan === null && controlVector === null;
 }
 
 /** Results are told apart by name. */

@@ -174,7 +174,7 @@ export function utilityRows({ utility }: Evaluation): string[][] {
         const value = one?.choices[task]?.metrics[metric];
         if (value === undefined) return '';
         const differs = (shifts[model]?.[task]?.pValue ?? 1) < 0.05;
-        return `${percent(value.value, 1)} (${(100 * value.low).toFixed(0)}-${(100 * value.high).toFixed(0)})${differs ? ' *' : ''}`;
+        return `${rateText({ ...value, share: value.value })}${differs ? ' *' : ''}`;
       }),
     ]);
   });

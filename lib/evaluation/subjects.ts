@@ -39,17 +39,17 @@ export async function subjectsOf(
 ): Promise<NamedSubject[]> {
   const given = models.map((one): ModelToEvaluate => (typeof one === 'string' ? { model: one } : one));
   for (const one of given) refuseTwoEdits(one);
-  const hashes = new Map<string, string>();
+  const known = new Map<string, { sha256: string; bytes: number }>();
   for (const model of new Set(given.map((one) => one.model))) {
     const files = modelFiles(model);
     const hash = (tick: Tick) => native.sha256(files, tick);
-    hashes.set(model, await runStage({ signal, onProgress }, { stage: 'hash', note: basename(model) }, hash));
+    const sha256 = await runStage({ signal, onProgress }, { stage: 'hash', note: basename(model) }, hash);
+    known.set(model, { sha256, bytes: files.reduce((sum, path) => sum + sizeOf(path), 0) });
   }
   const names = namesOf(given);
   return given.map(({ model, system = null, plan = null, controlVector = null }, i) => {
-    const sha256 = hashes.get(model)!;
+    const { sha256, bytes } = known.get(model)!;
     const edit = plan !== null ? editText(plan) : controlVector !== null ? pushText(controlVector) : null;
-    const bytes = modelFiles(model).reduce((sum, path) => sum + sizeOf(path), 0);
     return {
       subject: { model, sha256, system, plan, controlVector },
       described: { name: names[i]!, path: model, sha256, bytes, system, edit },

@@ -15,21 +15,14 @@ export async function judgedBy(
   if (judge.identity === null) return judge.judge(items, options);
   const store = ResultStore.open(options.cache, 'verdicts', judge.identity, isVerdict);
   const keys = items.map(({ role, request, answer }) => sha256(JSON.stringify([role, request, answer])));
-  const missing = new Map<string, Judged>();
-  items.forEach((item, i) => {
-    if (store.get(keys[i]!) === undefined) missing.set(keys[i]!, item);
+  const missing = store.missing(items, keys);
+  const tick = ticker(options, 'judge', missing.length, 'answers', judge.name);
+  const { signal } = options;
+  await store.fill(missing, { atOnce, signal }, async (batch, { to, total }) => {
+    const verdicts = await judge.judge(batch, { signal });
+    tick(to / total);
+    return verdicts;
   });
-  const entries = [...missing];
-  const tick = ticker(options, 'judge', entries.length, 'answers', judge.name);
-  for (let from = 0; from < entries.length; from += atOnce) {
-    const batch = entries.slice(from, from + atOnce);
-    const verdicts = await judge.judge(
-      batch.map(([, item]) => item),
-      { signal: options.signal },
-    );
-    store.add(batch.map(([key], i) => [key, verdicts[i]!] as const));
-    tick((from + batch.length) / entries.length);
-  }
   return keys.map((key) => store.get(key)!);
 }
 

@@ -69,6 +69,36 @@ describe('ResultStore', () => {
     ]);
   });
 
+  test('makes what is missing in batches, each key once, and goes on after the last whole one', async () => {
+    const folder = ownFolder();
+    const keys = ['a', 'b', 'a', 'c', 'd', 'e'];
+    const items = keys.map((key) => key.toUpperCase());
+    open(folder).add([['b', 'stored']]);
+    const asked: string[][] = [];
+    const make = (stopAt: string) => (batch: string[], place: { from: number; to: number; total: number }) => {
+      asked.push([...batch, `${place.from}-${place.to}/${place.total}`]);
+      return batch.includes(stopAt)
+        ? Promise.reject(new Error('stopped'))
+        : Promise.resolve(batch.map((one) => `${one}!`));
+    };
+    const first = open(folder);
+    await expect(first.fill(first.missing(items, keys), { atOnce: 2 }, make('D'))).rejects.toThrow('stopped');
+    const later = open(folder);
+    await later.fill(later.missing(items, keys), { atOnce: 2 }, make(''));
+    expect(asked).toEqual([
+      ['A', 'C', '1-2/4'],
+      ['D', 'E', '3-4/4'],
+      ['D', 'E', '1-2/2'],
+    ]);
+    expect(keys.map((key) => later.get(key))).toEqual(['A!', 'stored', 'A!', 'C!', 'D!', 'E!']);
+    const { signal } = new AbortController();
+    const aborted = AbortSignal.abort();
+    const more = later.missing(['F'], ['f']);
+    await expect(later.fill(more, { atOnce: 2, signal: aborted }, make(''))).rejects.toMatchObject({ code: 'ABORTED' });
+    await later.fill(more, { atOnce: 2, signal }, make(''));
+    expect(open(folder).get('f')).toBe('F!');
+  });
+
   test('without a folder it keeps results for the run alone', () => {
     const store = open(null);
     store.add([['a', 'first']]);

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 
+import { buildIdentity } from '../../build-identity';
 import { RosiError } from '../../errors';
 import { inspect } from '../../inspect';
 import { modelFiles } from '../../model-files';
@@ -7,7 +8,6 @@ import { native } from '../../native';
 import { ModelSession, type SessionOptions } from '../../session';
 import { runStage, ticker, type CallOptions } from '../../stage';
 import { oneLine } from '../../text';
-import { version } from '../../version';
 import type { Judge, Judged, Verdict } from '../judge';
 import { detectGuard, guardNames, guardPrompts, writingGuards, type GuardName, type WritingGuard } from './guards';
 import { rubricIdentity, type Rubric } from './rubric';
@@ -65,7 +65,7 @@ export async function ggufJudge(path: string, options: GgufJudgeOptions = {}): P
       kind: 'gguf',
       sha256,
       format: form.identity(typeof template === 'string' ? template : null),
-      engine: { greedy: true, rosi: version },
+      engine: { greedy: true, rosi: buildIdentity() },
     }),
     judge: async (items, callOptions) => {
       if (items.length === 0) return [];
