@@ -1,7 +1,7 @@
 // What each way to make a model refuse does, side by side on the same prompts with the same judge: nothing, a safety system
 // prompt, a control vector of llama-cvector-generator, the paper's ROSI, and rosi. Writes docs/effect.md, or prints it.
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
-//     [--limit 100] [--max-tokens 128] [--threads 2] [--print]
+//     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--print]
 // Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens; the table's prompts
 // were seen by none. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,6 +32,7 @@ const { values, positionals: models } = parseArgs({
     limit: { type: 'string', default: '100' },
     'max-tokens': { type: 'string', default: '128' },
     threads: { type: 'string', default: '2' },
+    cache: { type: 'string' },
     print: { type: 'boolean' },
   },
 });
@@ -112,7 +113,12 @@ async function section(model, { set, suites }, folder) {
   if (ours.result) columns.push({ name: 'rosi, the file', model: output });
   else notes.push(`rosi: ${ours.why}`);
   const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
-  const found = await evaluate(columns, suites, { maxTokens, threads, cache: join(folder, 'cache'), onProgress });
+  const found = await evaluate(columns, suites, {
+    maxTokens,
+    threads,
+    cache: values.cache ?? join(folder, 'cache'),
+    onProgress,
+  });
   const rows = [];
   for (const [m, column] of columns.entries()) {
     const results = found.suites.map((suite) => suite.results[m]);
