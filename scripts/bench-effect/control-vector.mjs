@@ -12,7 +12,7 @@ const { ModelSession, promptText, readControlVector } = load('index');
 const { Evaluator } = load('evaluator');
 
 const mostKl = 0.1;
-const scales = Array.from({ length: 17 }, (_, i) => Number((0.25 * 1.5 ** i).toPrecision(2)));
+const scales = Array.from({ length: 17 }, (_, i) => Number((0.01 * 1.6 ** i).toPrecision(2)));
 
 /** `{ method, scale, pushes }` of the scale that gains most on validation prompts within the drift bound. */
 export async function controlVectorOf(model, sample, { folder, threads, log }) {
