@@ -1,5 +1,6 @@
 import { meanOf, type Streams } from './capture';
-import { auroc } from './statistics';
+import type { Role } from './prompts';
+import { auroc, mean } from './statistics';
 
 /** Where and how the two classes differ. */
 export interface Direction {
@@ -21,11 +22,40 @@ export function chooseDirection(activations: Streams, layer: number): Direction 
   const difference = mu.map((value, j) => value - nu[j]!);
   const distance = Math.hypot(...difference);
   const vector = Float32Array.from(difference, (value) => (distance > 0 ? value / distance : 0));
-  const project = ({ count, width, data }: { count: number; width: number; data: Float32Array }) =>
-    Array.from({ length: count }, (_, i) =>
-      dot(data.subarray(i * width + layer * dModel, i * width + (layer + 1) * dModel), vector),
-    );
-  return { layer, vector, distance, auroc: auroc(project(streams.harmful), project(streams.harmless)) };
+  const project = (role: Role) => along(activations, { layer, vector }, role);
+  return { layer, vector, distance, auroc: auroc(project('harmful'), project('harmless')) };
+}
+
+/** How well each layer's own direction tells the fitting prompts apart, and how far their means lie from each other. */
+export function separationOf(activations: Streams): Omit<Direction, 'vector'>[] {
+  return Array.from({ length: activations.nLayer }, (_, layer) => {
+    const { distance, auroc } = chooseDirection(activations, layer);
+    return { layer, distance, auroc };
+  });
+}
+
+/** Where the prompts of each role lie along a direction: 0 is the mean of the harmless, 1 that of the harmful ones. */
+export function projectionsOf(activations: Streams, direction: Direction): Record<Role, number[]> {
+  const harmless = along(activations, direction, 'harmless');
+  const zero = mean(harmless);
+  const scaled = (values: readonly number[]) => values.map((value) => (value - zero) / (direction.distance || 1));
+  return {
+    harmful: scaled(along(activations, direction, 'harmful')),
+    harmless: scaled(harmless),
+    borderline: scaled(along(activations, direction, 'borderline')),
+  };
+}
+
+/** Projection of each prompt's last token. */
+function along(
+  { dModel, streams }: Streams,
+  { layer, vector }: Pick<Direction, 'layer' | 'vector'>,
+  role: Role,
+): number[] {
+  const { count, width, data } = streams[role];
+  return Array.from({ length: count }, (_, i) =>
+    dot(data.subarray(i * width + layer * dModel, i * width + (layer + 1) * dModel), vector),
+  );
 }
 
 /**

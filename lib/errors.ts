@@ -15,6 +15,7 @@ export type RosiErrorCode =
   | 'PROMPTS_TOO_FEW'
   | 'RECORD_MISSING'
   | 'STRENGTH_NOT_FOUND'
+  | 'TARGET_NOT_MET'
   | 'TEMPLATE_FAILED'
   | 'TENSOR_UNSUPPORTED'
   | 'UNDO_INVALID'
@@ -37,6 +38,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   ENGINE_FAILED: 7,
   JUDGE_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,
+  TARGET_NOT_MET: 8,
   RECORD_MISSING: 9, // the status of verify when a file does not verify
   UPDATE_LOST: 8,
   UNDO_INVALID: 9,

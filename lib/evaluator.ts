@@ -27,6 +27,8 @@ export type Counts = Readonly<Record<Role, number>>;
 interface RunOptions {
   /** Default: all prompts. */
   counts?: Counts;
+  /** The first ones of each role that are left out. Default: none. */
+  skip?: Counts;
   edit?: RunTimeEdit | undefined;
   stage: string;
   note?: string;
@@ -57,16 +59,16 @@ export class Evaluator {
   }
 
   /** First tokens only: a forward pass a prompt. */
-  async screen(session: ModelSession, { counts, edit, stage, note }: RunOptions): Promise<Screening> {
-    const which = this.choose(counts);
+  async screen(session: ModelSession, { counts, skip, edit, stage, note }: RunOptions): Promise<Screening> {
+    const which = this.choose(counts, skip);
     const logits = await session.nextTokenLogits(this.tokensOf(which), edit, stage, note);
     return this.compare(logits, session.info.nVocab, which);
   }
 
   /** Greedy answers of at most `maxTokens` new tokens. */
   async answer(session: ModelSession, options: RunOptions & { maxTokens: number }): Promise<Behaviour> {
-    const { counts, ...run } = options;
-    const which = this.choose(counts);
+    const { counts, skip, ...run } = options;
+    const which = this.choose(counts, skip);
     const { texts, firstLogits } = await session.generate(this.tokensOf(which), { ...run, firstLogits: true });
     const answers = which.map((i, row) => {
       const { role, prompt } = this.items[i]!;
@@ -95,9 +97,19 @@ export class Evaluator {
     return summarise(of);
   }
 
-  private choose(counts: Counts | undefined): number[] {
+  /** How many prompts of each role there really are among the first ones. */
+  countsOf(counts: Counts, skip?: Counts): Counts {
+    const found = { harmful: 0, harmless: 0, borderline: 0 };
+    for (const i of this.choose(counts, skip)) ++found[this.items[i]!.role];
+    return found;
+  }
+
+  private choose(counts?: Counts, skip?: Counts): number[] {
     const seen = { harmful: 0, harmless: 0, borderline: 0 };
-    return this.items.flatMap(({ role }, i) => (seen[role]++ < (counts?.[role] ?? Infinity) ? [i] : []));
+    return this.items.flatMap(({ role }, i) => {
+      const place = seen[role]++;
+      return place >= (skip?.[role] ?? 0) && place < (counts?.[role] ?? Infinity) ? [i] : [];
+    });
   }
 
   private tokensOf(which: readonly number[]): Int32Array[] {

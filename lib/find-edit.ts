@@ -2,7 +2,7 @@ import { measureBaseline, safetyPrompt, type Baseline } from './baseline';
 import { buildIdentity } from './build-identity';
 import { captureActivations, type Streams } from './capture';
 import type { StageClock } from './clock';
-import { chooseDirection, type Direction } from './direction';
+import { chooseDirection, projectionsOf, separationOf, type Direction } from './direction';
 import { RosiError } from './errors';
 import { embeddingFactor } from './factors';
 import { modelFiles } from './model-files';
@@ -12,11 +12,12 @@ import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
 import { affordableRanges } from './precision';
 import { checkPrompts } from './prompt-checks';
-import type { SplitSample } from './prompts';
+import type { Role, SplitSample } from './prompts';
 import { adapterWay, pushesOf, type Push } from './push';
 import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
-import { rangesOf, searchEdit, type SearchResult } from './search';
-import { openJournal, type Journal } from './search-journal';
+import { openJournal, type Journal } from './search/journal';
+import { searchEdit, type SearchResult } from './search/search';
+import { rangesOf } from './search/space';
 import type { ModelSession } from './session';
 import { runStage } from './stage';
 import { directionStability, type Stability } from './stability';
@@ -39,6 +40,10 @@ export interface FoundEdit {
   direction: Direction;
   /** Of the direction, over prompts drawn again. */
   stability: Stability;
+  /** Of each layer's own direction. */
+  separation: Omit<Direction, 'vector'>[];
+  /** Of the fitting prompts on the direction, in units of the distance of the classes' means. */
+  projections: Record<Role, number[]>;
   plan: UpdatePlan;
   /** What a reader of the numbers should know of the prompts. */
   notes: string[];
@@ -77,7 +82,8 @@ export async function findEdit(
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, searched, clock);
   const stability = directionStability(activations, direction, settings.seed);
   const found = { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen };
-  return { ...found, search, direction, stability, plan, notes };
+  const seen = { separation: separationOf(activations), projections: projectionsOf(activations, direction) };
+  return { ...found, ...seen, search, direction, stability, plan, notes };
 }
 
 /** The token embeddings where they are to be edited; otherwise none. */
@@ -165,7 +171,10 @@ async function decide(
   clock: StageClock,
 ): Promise<{ search: SearchResult | null; direction: Direction; plan: UpdatePlan }> {
   const { layer, ranges, strength, schedule, rightFactor } = settings;
-  const given = layer === null || strength === null ? null : { layer, schedule, layers: ranges[0]!, strength };
+  const given =
+    layer === null || strength === null
+      ? null
+      : { layer, schedule: schedule ?? ('equal' as const), layers: ranges[0]!, strength };
   const search = given
     ? null
     : await clock.time('search', () => searchEdit(session, activations, pushes, prompts, settings));

@@ -22,7 +22,7 @@ export interface HardenOptions extends CallOptions {
   layer?: number | undefined;
   /** Dimensionless, >= 0; 0 copies every tensor. Default: chosen by effect. docs/method.md defines it per factor. */
   strength?: number | undefined;
-  /** How the push is spread over the writers. Default `equal`; not searched. */
+  /** How the push is spread over the writers. Default: chosen by effect; `equal` when layer and strength are given. */
   schedule?: Schedule | undefined;
   /** First and last block whose writers are edited. Default: chosen by effect; all when layer and strength are given. */
   layers?: readonly [number, number] | undefined;
@@ -45,6 +45,27 @@ export interface HardenOptions extends CallOptions {
   outputs?: OutputPaths | undefined;
   /** Most KL divergence (nats a token, first token of answers to harmless prompts) that the search may spend. Default 0.1. */
   maxKl?: number | undefined;
+  /**
+   * Most rise of the share of borderline validation prompts that are refused or redirected, 0 to 1, against the original.
+   * Default 0.1.
+   */
+  maxOverRefusal?: number | undefined;
+  /** Most fall of the share of harmless validation prompts that are answered, 0 to 1, against the original. Default 0.05. */
+  maxBenignLoss?: number | undefined;
+  /**
+   * Share of harmful validation prompts to be refused or redirected, 0 to 1; of edits that reach it the one that costs least
+   * is taken. Default: as many as the bounds allow.
+   */
+  targetHr?: number | undefined;
+  /** Most edits that the search tries, before the few that answers ask for. Default 40. */
+  trials?: number | undefined;
+  /** Seconds that the search may take, its earlier runs included; the last answers may end after it. Default: no limit. */
+  budget?: number | undefined;
+  /**
+   * Number of a trial of this very search, as its report has it, to be taken instead of the chosen one. With the cache of
+   * that run no trial is made again. Default: the best.
+   */
+  pick?: number | undefined;
   /**
    * Whether the token embeddings are edited, too, as the paper's "all matrices" has it. Only with the mean-row factors: a
    * token alone doesn't tell what is asked. Where they are the output head as well, that is edited with them. Default false.
@@ -89,11 +110,17 @@ export interface Settings extends CallOptions {
   overwrite: boolean;
   layer: number | null;
   strength: number | null;
-  schedule: Schedule;
+  schedule: Schedule | null;
   layers: readonly [number, number] | null;
   rightFactor: RightFactor;
   rho: number | null;
   maxKl: number;
+  maxOverRefusal: number;
+  maxBenignLoss: number;
+  targetHr: number | null;
+  trials: number;
+  budget: number | null;
+  pick: number | null;
   maxGrowth: number;
   embeddings: boolean;
   undo: string | null;
@@ -115,6 +142,10 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   number('strength', options.strength, 0, Infinity);
   number('rho', options.rho, Number.MIN_VALUE, Infinity);
   number('maxKl', options.maxKl, 0, Infinity);
+  for (const name of ['maxOverRefusal', 'maxBenignLoss', 'targetHr'] as const) number(name, options[name], 0, 1);
+  number('budget', options.budget, 0, Infinity);
+  whole('trials', options.trials, 1, 10_000);
+  whole('pick', options.pick, 1, 100_000);
   whole('layer', options.layer, 0, 10_000);
   whole('threads', options.threads, 1, 1024);
   whole('seed', options.seed, 0, 2 ** 32 - 1);
@@ -130,11 +161,17 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     overwrite: options.overwrite ?? false,
     layer: options.layer ?? null,
     strength: options.strength ?? null,
-    schedule: options.schedule ?? 'equal',
+    schedule: options.schedule ?? null,
     layers: options.layers ?? null,
     rightFactor: options.rightFactor ?? 'gated',
     rho: options.rho ?? null,
     maxKl: options.maxKl ?? 0.1,
+    maxOverRefusal: options.maxOverRefusal ?? 0.1,
+    maxBenignLoss: options.maxBenignLoss ?? 0.05,
+    targetHr: options.targetHr ?? null,
+    trials: options.trials ?? 40,
+    budget: options.budget ?? null,
+    pick: options.pick ?? null,
     maxGrowth: checkMaxGrowth(options.maxGrowth),
     embeddings: options.embeddings ?? false,
     undo: options.undo ?? null,
@@ -217,7 +254,7 @@ export function checkLayers(settings: Settings, nLayer: number): void {
 function number(name: string, value: unknown, low: number, high: number): void {
   if (value === undefined) return;
   if (typeof value !== 'number' || !Number.isFinite(value) || value < low || value > high) {
-    const range = low === Number.MIN_VALUE ? 'above 0' : `${low} or more`;
+    const range = low === Number.MIN_VALUE ? 'above 0' : high === Infinity ? `${low} or more` : `${low} to ${high}`;
     throw new RosiError('OPTION_INVALID', `options.${name} must be a number ${range}; got ${String(value)}`, {
       option: name,
       value,

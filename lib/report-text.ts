@@ -1,7 +1,7 @@
 import type { Change, Example, HardenReport, Measured } from './report';
 import { evaluationSections, evaluationSummary } from './evaluation/evaluation-text';
 import type { KeptSummary } from './kept-texts';
-import type { Candidate } from './search';
+import type { Trial } from './search/trial';
 import { code, fenced, fileName, markdownTable, section, text } from './markdown';
 import { byteCount, counted, duration, oneLine, percent, printable, pText, rateText, table } from './text';
 import { undoFileOf } from './undo/undo-option';
@@ -65,7 +65,7 @@ export function reportMarkdown(report: HardenReport): string {
       `At that layer the mean harmful and harmless activations are ${edit.distance.toPrecision(4)} apart; ` +
         `their direction tells the fitting prompts apart with an AUROC of ${edit.auroc.toFixed(3)}.${stabilityText(edit)}${detectionText(edit)}`,
     ]),
-    ...candidateSection(report),
+    ...trialSection(report),
     ...section('Tensors', [
       'Gain is the realised share of the planned change along its direction, noise what else the rounding moved, both after quantisation; ' +
         'n/s that noise at the output beside the wanted output, on harmful inputs.',
@@ -176,38 +176,36 @@ function fidelityText({ shift, refusal, kl }: NonNullable<HardenReport['fidelity
   );
 }
 
-function candidateSection({ candidates, searchedFrom, edit }: HardenReport): string[] {
-  if (candidates.length === 0 || searchedFrom === null) return [];
-  const isChosen = (candidate: HardenReport['candidates'][number]) =>
-    candidate.layer === edit.layer &&
-    candidate.schedule === edit.schedule &&
-    candidate.strength === edit.strength &&
-    candidate.layers.join() === edit.layers.join();
-  const measuredCells = ({ refusal }: Candidate['screening'], kl: string, validated: Candidate['validated']) => [
+function trialSection({ trials, front, searchedFrom, edit }: HardenReport): string[] {
+  if (trials.length === 0 || searchedFrom === null) return [];
+  const measuredCells = ({ refusal }: Trial['screening'], kl: string, validated: Trial['validated']) => [
     percent(refusal.harmful, 1),
     percent(refusal.harmless, 1),
     percent(refusal.borderline, 1),
     kl,
     validated ? `${percent(validated.refused.harmful, 1)} / ${percent(validated.refused.borderline, 1)}` : '',
   ];
-  const original = ['original', '', '', '', ...measuredCells(searchedFrom.screening, '', searchedFrom.validated)];
-  const rows = candidates.map((candidate) => {
-    const { layer, layers, schedule, strength, screening, withinBound, validated } = candidate;
-    const kl = `${screening.kl.toFixed(3)}${withinBound ? '' : ' (too much)'}`;
+  const original = ['', 'original', '', '', '', ...measuredCells(searchedFrom.screening, '', searchedFrom.validated)];
+  const rows = trials.map((trial) => {
+    const { number, layer, layers, schedule, strength, screening, breaks, validated } = trial;
+    const kl = `${screening.kl.toFixed(3)}${breaks.includes('maxKl') ? ' (too much)' : ''}`;
     const cells = [
+      `${number}${front.includes(number) ? ' *' : ''}`,
       String(layer),
       layers.join('-'),
       schedule,
       String(strength),
       ...measuredCells(screening, kl, validated),
     ];
-    return isChosen(candidate) ? cells.map((cell) => (cell === '' ? cell : `**${cell}**`)) : cells;
+    return number === edit.trial ? cells.map((cell) => (cell === '' ? cell : `**${cell}**`)) : cells;
   });
-  return section('Candidates', [
-    'Refusal by first token on validation prompts; for the best few also the share of whole answers. The chosen one is in bold.',
+  return section('Trials', [
+    'Refusal by first token on validation prompts; for the best few also the share of whole answers. The chosen one is in bold, ' +
+      'the Pareto front has stars. Any of them is written, without a new search, by the same command with `--pick` and its number.',
     '',
     ...markdownTable(
       [
+        'trial',
         'layer',
         'blocks',
         'schedule',

@@ -10,7 +10,8 @@ import type { UpdatePlan } from './plan';
 import type { Precision, Promotion } from './precision';
 import { type PromptSummary, type Role, roles, type SplitSample } from './prompts';
 import { declines, meets, type AnswerLabel } from './refusal';
-import type { Candidate, SearchResult } from './search';
+import type { SearchResult } from './search/search';
+import type { Trial } from './search/trial';
 import type { Stability } from './stability';
 import { mcnemarExact, type Rate, wilson } from './statistics';
 import type { VerifyResult } from './verify';
@@ -100,11 +101,19 @@ export interface HardenReport {
     rho: number;
     /** AUROC of the summed response of the right factors on validation prompts, for each rho that was tried. */
     detection: { rho: number; auroc: number }[];
+    /** Number of the trial that it is; null when it was given. */
+    trial: number | null;
     /** How layer, schedule and strength came about. */
     why: string;
   };
+  /** How well each layer's own direction tells the fitting prompts apart. */
+  separation: { layer: number; distance: number; auroc: number }[];
+  /** Where the fitting prompts lie along the direction: 0 is the mean of the harmless, 1 that of the harmful ones. */
+  projections: Record<Role, number[]>;
   /** What the search tried, in the order it did; empty without a search. */
-  candidates: Candidate[];
+  trials: Trial[];
+  /** Numbers of the trials on the Pareto front: refusal by first token, what it costs, drift. */
+  front: number[];
   /** The original model on the search's prompts; null without a search. */
   searchedFrom: SearchResult['original'] | null;
   tensors: { name: string; type: string; writer: WriterNote; realised: RealisedUpdate }[];
@@ -185,9 +194,13 @@ export function makeReport(parts: Parts): HardenReport {
       stability: found.stability,
       rho: found.rho,
       detection: found.detection,
+      trial: search?.chosen ?? null,
       why: search?.why ?? 'given',
     },
-    candidates: search?.candidates ?? [],
+    separation: found.separation,
+    projections: found.projections,
+    trials: search?.trials ?? [],
+    front: search?.front ?? [],
     searchedFrom: search?.original ?? null,
     tensors: written.tensors.map(({ name, type, realised }) => {
       const { writer, reach, measured, sharing } = found.pushes.find((push) => push.writer.name === name)!;

@@ -15,6 +15,12 @@ export function share(text: string): number {
   return match === null ? number(text) : number(match[1]!) / 100;
 }
 
+/** `90`, `90s`, `5m` or `1h`, in seconds. */
+export function duration(text: string): number {
+  const match = /^(.*[\d.])\s*([smh])$/u.exec(text.trim());
+  return match === null ? number(text) : number(match[1]!) * { s: 1, m: 60, h: 3600 }[match[2] as 's' | 'm' | 'h'];
+}
+
 /** `12-23`. */
 export function range(text: string): readonly [number, number] {
   const match = /^(\d+)-(\d+)$/u.exec(text);

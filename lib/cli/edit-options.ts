@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { resolveOptions, rightFactors, schedules } from '../options';
 import { readPrompts, readPromptSet } from '../prompt-files';
 import type { PromptSet, SplitPrompts } from '../prompts';
-import { number, range, usage } from './arguments';
+import { duration, number, range, share, usage } from './arguments';
 
 /** Where the prompts are, as flags. */
 export interface PromptFlags {
@@ -45,13 +45,24 @@ export function addEditOptions(command: Command): Command {
     )
     .option('--embeddings', 'edit the token embeddings, too (with --right-factor mean-row or mean-row-signed)')
     .option('--rho <x>', 'shrinkage of the gated factor (default: by how it detects validation prompts)', number)
-    .option('--cache <folder>', "where trials are kept, so that a stopped run goes on (default: the user's cache)")
-    .option('--no-cache', 'keep no trials')
+    .optionsGroup('Search (on validation prompts; changes are against MODEL):')
+    .option('--target-hr <share>', 'least harmful requests to refuse, e.g. 95% (default: what the bounds allow)', share)
     .option(
-      '--max-kl <x>',
-      `most drift on harmless prompts that the search may spend, in nats (default: ${defaults.maxKl})`,
-      number,
-    );
+      '--max-over-refusal <share>',
+      `most rise of refusals of borderline requests (default: ${100 * defaults.maxOverRefusal}%)`,
+      share,
+    )
+    .option(
+      '--max-benign-loss <share>',
+      `most fall of answers to harmless requests (default: ${100 * defaults.maxBenignLoss}%)`,
+      share,
+    )
+    .option('--max-kl <x>', `most drift on harmless prompts, in nats (default: ${defaults.maxKl})`, number)
+    .option('--trials <n>', `most edits to try (default: ${defaults.trials})`, number)
+    .option('--budget <time>', 'most time to take, e.g. 90s or 5m (default: no limit)', duration)
+    .option('--pick <n>', 'another trial of this search, by its number in the report', number)
+    .option('--cache <folder>', "where trials are kept, so that a stopped run goes on (default: the user's cache)")
+    .option('--no-cache', 'keep no trials');
 }
 
 /** The flags that say where the prompts are, and the others. */

@@ -3,7 +3,7 @@ import type { Rate } from '../statistics';
 import { byteCount, counted, duration, oneLine, percent } from '../text';
 import { markup, type Markup, type Piece } from './escape';
 import { evaluationParts } from './evaluation-page';
-import { candidatePlot, isChosen, strengthPlots } from './harden-plots';
+import { trialPlot, strengthPlots } from './harden-plots';
 import { page, type Part } from './page';
 import { answerText, interval, labelChip, notesList, type Row, shiftText, table } from './pieces';
 import { tensorPlots } from './tensor-plots';
@@ -11,14 +11,14 @@ import { seriesColour } from './theme';
 
 /** The report as an HTML page of one file, with plots. It needs no network, and opens light or dark. */
 export async function reportHtml(report: HardenReport): Promise<string> {
-  const { model, output, verified, examples, candidates, tensors, notes, rosi } = report;
+  const { model, output, verified, examples, trials, tensors, notes, rosi } = report;
   const lead = markup`<p>Written from <code>${model.path}</code> (${model.description}, ${byteCount(model.bytes)}). The output ${verified.ok ? 'is verified: the planned tensors changed as planned, every other byte is equal' : markup`<strong>does not verify</strong>`}.</p>
 ${notesList(notes)}`;
   const parts: Part[] = [
     { id: 'effect', title: 'Effect', body: effect(report) },
     ...(report.evaluation === null ? [] : await evaluationParts(report.evaluation)),
     { id: 'edit', title: 'Edit', body: editPart(report) },
-    ...(candidates.length === 0 ? [] : [{ id: 'candidates', title: 'Candidates', body: await candidatesPart(report) }]),
+    ...(trials.length === 0 ? [] : [{ id: 'trials', title: 'Search', body: await searchPart(report) }]),
     ...(tensors.length === 0 ? [] : [{ id: 'tensors', title: 'Tensors', body: await tensorsPart(report) }]),
     ...(examples.length === 0 ? [] : [{ id: 'answers', title: 'Answers', body: examples.map(example) }]),
     { id: 'settings', title: 'Prompts and settings', body: settingsPart(report) },
@@ -129,23 +129,24 @@ function editPart({ edit, baseline }: HardenReport): Markup {
   );
 }
 
-async function candidatesPart(report: HardenReport): Promise<Markup> {
-  const { candidates, searchedFrom } = report;
-  const plots = [await candidatePlot(report), ...(await strengthPlots(report))];
+async function searchPart(report: HardenReport): Promise<Markup> {
+  const { trials, front, searchedFrom, edit } = report;
+  const plots = [await trialPlot(report), ...(await strengthPlots(report))];
   type Screened = { refusal: { harmful: number; harmless: number; borderline: number } };
-  const cells = ({ refusal }: Screened, kl: Piece, validated: (typeof candidates)[number]['validated']) => [
+  const cells = ({ refusal }: Screened, kl: Piece, validated: (typeof trials)[number]['validated']) => [
     ...[refusal.harmful, refusal.harmless, refusal.borderline].map((share) => number(percent(share, 1))),
     number(kl),
     ...[validated?.refused.harmful, validated?.refused.borderline].map((share) =>
       number(share === undefined ? '' : percent(share, 1)),
     ),
   ];
-  const rows: Row[] = candidates.map((candidate) => {
-    const { layer, layers, schedule, strength, counts, screening, withinBound, validated } = candidate;
-    const chosen = isChosen(report, candidate);
-    const kl = `${screening.kl.toFixed(4)}${withinBound ? '' : ' (too much)'}`;
+  const rows: Row[] = trials.map((trial) => {
+    const { layer, layers, schedule, strength, counts, screening, breaks, validated } = trial;
+    const chosen = trial.number === edit.trial;
+    const kl = `${screening.kl.toFixed(4)}${breaks.includes('maxKl') ? ' (too much)' : ''}`;
     return {
       cells: [
+        number(`${trial.number}${front.includes(trial.number) ? ' *' : ''}`),
         markup`<span class="whole">layer ${layer}, blocks ${layers.join('-')}</span>${chosen ? ' (chosen)' : ''}`,
         schedule,
         number(strength),
@@ -158,12 +159,14 @@ async function candidatesPart(report: HardenReport): Promise<Markup> {
   const original: Row[] =
     searchedFrom === null
       ? []
-      : [{ cells: ['original', '', '', '', ...cells(searchedFrom.screening, '', searchedFrom.validated)] }];
+      : [{ cells: ['', 'original', '', '', '', ...cells(searchedFrom.screening, '', searchedFrom.validated)] }];
   return markup`<div class="plots">${plots}</div>
+<p>Stars: Pareto front. Any trial is written, without a new search, by the same command with <code>--pick</code> and its number.</p>
 ${table(
-  'Candidates on validation prompts: refusal by first token, and for the best few by whole answers',
+  'Trials on validation prompts: refusal by first token, and for the best few by whole answers',
   [
-    'candidate',
+    right('trial'),
+    'edit',
     'schedule',
     right('strength'),
     right('prompts'),

@@ -1,7 +1,8 @@
 import type { Mark, Spec } from 'vega';
 
 import type { HardenReport } from '../report';
-import type { Candidate } from '../search';
+import { wellScreened } from '../search/pareto';
+import { sameShape, type Trial } from '../search/trial';
 import { percent } from '../text';
 import { markup, type Markup } from './escape';
 import { keys } from './pieces';
@@ -10,58 +11,33 @@ import { colour } from './theme';
 
 const height = 220;
 
-export function isChosen({ edit }: HardenReport, candidate: Candidate): boolean {
-  return sameShape(edit, candidate) && candidate.strength === edit.strength;
-}
-
-function sameShape(edit: HardenReport['edit'], { layer, layers, schedule }: Candidate): boolean {
-  return layer === edit.layer && schedule === edit.schedule && layers.join() === edit.layers.join();
-}
-
-/** What refuses more than every candidate that drifts less, from the least drift on. */
-export function paretoFront(candidates: readonly Candidate[]): Candidate[] {
-  const byDrift = [...candidates].sort(
-    (a, b) => a.screening.kl - b.screening.kl || b.screening.refusal.harmful - a.screening.refusal.harmful,
-  );
-  let most = -Infinity;
-  return byDrift.filter(({ screening: { refusal } }) => {
-    if (refusal.harmful <= most) return false;
-    most = refusal.harmful;
-    return true;
-  });
-}
-
-/** Those that were screened on the most prompts: a few more or fewer shift every share. */
-function wellScreened(candidates: readonly Candidate[]): Candidate[] {
-  const most = Math.max(...candidates.map(({ counts }) => counts.harmful));
-  return candidates.filter(({ counts }) => counts.harmful === most);
-}
-
-/** What refusal costs in drift: every candidate that the search tried; null without a search. */
-export async function candidatePlot(report: HardenReport): Promise<Markup | null> {
-  const { candidates, searchedFrom, settings } = report;
-  if (candidates.length === 0) return null;
-  const point = ({ screening: { kl, refusal } }: Pick<Candidate, 'screening'>) => ({ kl, refused: refusal.harmful });
-  const well = wellScreened(candidates);
-  const points = candidates.map((candidate) => ({
-    ...point(candidate),
-    size: well.includes(candidate) ? 55 : 18,
-    fill: candidate.withinBound ? colour('second') : 'none',
+/** What refusal costs in drift: every trial of the search; null without a search. */
+export async function trialPlot(report: HardenReport): Promise<Markup | null> {
+  const { trials, front, edit, searchedFrom, settings } = report;
+  if (trials.length === 0) return null;
+  const point = ({ screening: { kl, refusal } }: Pick<Trial, 'screening'>) => ({ kl, refused: refusal.harmful });
+  const fill = ({ number, breaks }: Trial) =>
+    breaks.includes('maxKl') ? 'none' : front.includes(number) ? colour('second') : colour('soft');
+  const well = wellScreened(trials);
+  const points = trials.map((trial) => ({
+    ...point(trial),
+    size: well.includes(trial) ? 55 : 18,
+    fill: fill(trial),
+    line: front.includes(trial.number) ? colour('second') : colour('soft'),
   }));
-  const chosen = candidates.filter((candidate) => isChosen(report, candidate)).map(point);
+  const chosen = trials.filter(({ number }) => number === edit.trial).map(point);
   const start = searchedFrom === null ? [] : [{ kl: 0, refused: searchedFrom.screening.refusal.harmful }];
   const symbols = (data: string, enter: object): Mark => ({
     type: 'symbol',
     from: { data },
     encode: { enter: { x: { scale: 'x', field: 'kl' }, y: { scale: 'y', field: 'refused' }, ...enter } },
   });
-  const bounded = settings.maxKl > 0 && candidates.some(({ screening: { kl } }) => kl > settings.maxKl / 2);
+  const bounded = settings.maxKl > 0 && trials.some(({ screening: { kl } }) => kl > settings.maxKl / 2);
   const spec: Spec = {
     ...fitted,
     height,
     data: [
       { name: 'points', values: points },
-      { name: 'front', values: paretoFront(well).map(point) },
       { name: 'chosen', values: chosen },
       { name: 'start', values: start },
       { name: 'bound', values: bounded ? [{ kl: settings.maxKl }] : [] },
@@ -112,21 +88,9 @@ export async function candidatePlot(report: HardenReport): Promise<Markup | null
           },
         },
       },
-      {
-        type: 'line',
-        from: { data: 'front' },
-        encode: {
-          enter: {
-            x: { scale: 'x', field: 'kl' },
-            y: { scale: 'y', field: 'refused' },
-            stroke: { value: colour('soft') },
-            strokeWidth: { value: 1.5 },
-          },
-        },
-      },
       symbols('points', {
         fill: { field: 'fill' },
-        stroke: { value: colour('second') },
+        stroke: { field: 'line' },
         strokeWidth: { value: 1.5 },
         size: { field: 'size' },
       }),
@@ -139,12 +103,12 @@ export async function candidatePlot(report: HardenReport): Promise<Markup | null
       }),
     ],
   };
-  const words = `${candidates.length} candidates; the chosen one refuses ${chosen.map(({ refused, kl }) => `${percent(refused, 1)} at KL ${kl.toFixed(3)}`).join()}${start.map(({ refused }) => `, the original ${percent(refused, 1)}`).join('')}.`;
+  const words = `${trials.length} trials; the chosen one refuses ${chosen.map(({ refused, kl }) => `${percent(refused, 1)} at KL ${kl.toFixed(3)}`).join()}${start.map(({ refused }) => `, the original ${percent(refused, 1)}`).join('')}.`;
   return figure({
-    id: 'candidates-plot',
+    id: 'trials-plot',
     title: 'Refusal against drift',
     description: words,
-    caption: markup`By first token. Ringed: chosen. Line: Pareto front. Hollow: past the KL bound${bounded ? ' (dashed)' : ''}.${well.length < candidates.length ? ' Small: tried on fewer prompts, not in the front.' : ''} Diamond: original.`,
+    caption: markup`By first token. Ringed: chosen. Blue: Pareto front (over-refusal counts, too). Hollow: past the KL bound${bounded ? ' (dashed)' : ''}.${well.length < trials.length ? ' Small: tried on fewer prompts.' : ''} Diamond: original.`,
     spec,
   });
 }
@@ -157,8 +121,8 @@ const measures = [
 
 /** What each strength of the chosen shape does; none unless two were tried. */
 export async function strengthPlots(report: HardenReport): Promise<Markup[]> {
-  const { candidates, edit, searchedFrom } = report;
-  const tried = wellScreened(candidates.filter((candidate) => sameShape(edit, candidate)))
+  const { trials, edit, searchedFrom } = report;
+  const tried = wellScreened(trials.filter((trial) => sameShape(edit, trial)))
     .sort((a, b) => a.strength - b.strength)
     .map(({ strength, screening }) => ({ strength, ...screening }));
   if (tried.length < 2) return [];

@@ -40,7 +40,7 @@ describe('rosi harden', () => {
   test('understands every option', async () => {
     const lib = library();
     const { status } = await finished(
-      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --max-tokens 48 --evaluate full --threads 3 --seed 7 --system Be\u00a0safe. --uncensored --max-growth 3% --undo u --plan p.json --lora l --peft d --control-vector c --modelfile f'.split(
+      'harden m.gguf -o o.gguf --overwrite --quiet --layer 14 --layers 4-16 --strength 1.5 --schedule profile --right-factor mean-row-signed --rho 0.05 --max-kl .2 --target-hr 95% --max-over-refusal .08 --max-benign-loss 3% --trials 12 --budget 1.5m --pick 7 --max-tokens 48 --evaluate full --threads 3 --seed 7 --system Be\u00a0safe. --uncensored --max-growth 3% --undo u --plan p.json --lora l --peft d --control-vector c --modelfile f'.split(
         ' ',
       ),
       lib,
@@ -56,6 +56,12 @@ describe('rosi harden', () => {
       rightFactor: 'mean-row-signed',
       rho: 0.05,
       maxKl: 0.2,
+      targetHr: 0.95,
+      maxOverRefusal: 0.08,
+      maxBenignLoss: 0.03,
+      trials: 12,
+      budget: 90,
+      pick: 7,
       maxTokens: 48,
       evaluate: 'full',
       threads: 3,
@@ -77,6 +83,18 @@ describe('rosi harden', () => {
     expect(lib.calls[1]?.args[2]).toMatchObject({ uncensored: false, maxGrowth: 0, undo: undefined });
     for (const wrong of ['%', 'a%', '5 percent'])
       expect((await finished(['harden', 'm.gguf', '--max-growth', wrong])).status).toBe(2);
+  });
+  test.each([
+    ['90', 90],
+    ['45s', 45],
+    ['2m', 120],
+    ['.5 h', 1800],
+  ])('takes a time of %s', async (text, budget) => {
+    const lib = library();
+    await finished(['harden', 'm.gguf', '--budget', text], lib);
+    expect(lib.calls[0]?.args[2]).toMatchObject({ budget });
+    for (const wrong of ['m', '5 d', 'soon'])
+      expect((await finished(['harden', 'm.gguf', '--budget', wrong])).status).toBe(2);
   });
   test('reads prompts from one file a role, or from one file', async () => {
     const lib = library();

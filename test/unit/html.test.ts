@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 
 import { evaluationHtml, reportHtml, type Evaluation } from '../../lib';
 import { escape, markup, raw } from '../../lib/html/escape';
-import { paretoFront } from '../../lib/html/harden-plots';
 import { colours } from '../../lib/html/theme';
 import { fullEvaluation, sampleEvaluation } from '../helpers/evaluation';
 import { sampleReport } from '../helpers/report';
@@ -163,7 +162,7 @@ describe('reportHtml', () => {
     expect(policyOf(page)).toContain("script-src 'none'");
     expect(page).not.toContain('<script');
     const titles = [...page.matchAll(/<h2[^>]*>([^<]*)/gu)].map(([, title]) => title);
-    expect(titles).toEqual(['Effect', 'Edit', 'Candidates', 'Tensors', 'Answers', 'Prompts and settings']);
+    expect(titles).toEqual(['Effect', 'Edit', 'Search', 'Tensors', 'Answers', 'Prompts and settings']);
   });
   test('has the numbers of the headline', async () => {
     const text = (await reportHtml(sampleReport())).replace(/<[^>]*>/gu, '');
@@ -179,9 +178,7 @@ describe('reportHtml', () => {
   });
   test('leaves out what was not measured', async () => {
     const none = { before: null, after: null, change: null, kl: null, fidelity: null, baseline: null };
-    const page = await reportHtml(
-      sampleReport({ ...none, examples: [], candidates: [], searchedFrom: null, tensors: [] }),
-    );
+    const page = await reportHtml(sampleReport({ ...none, examples: [], trials: [], searchedFrom: null, tensors: [] }));
     checkPage(page);
     expect(page).toContain('Not measured');
     expect(page).not.toContain('<figure');
@@ -196,16 +193,4 @@ describe('reportHtml', () => {
     const verified = { ...sampleReport().verified, ok: false };
     expect(await reportHtml(sampleReport({ verified }))).toContain('<strong>does not verify</strong>');
   });
-});
-
-test('the Pareto front has what refuses more than all that drift less', () => {
-  const at = (kl: number, harmful: number) => ({
-    ...sampleReport().candidates[0]!,
-    screening: { kl, refusal: { harmful, harmless: 0, borderline: 0 } },
-  });
-  const front = paretoFront([at(0.3, 0.8), at(0.1, 0.5), at(0.2, 0.4), at(0.1, 0.6), at(0.4, 0.8)]);
-  expect(front.map(({ screening }) => [screening.kl, screening.refusal.harmful])).toEqual([
-    [0.1, 0.6],
-    [0.3, 0.8],
-  ]);
 });

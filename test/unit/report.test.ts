@@ -56,6 +56,8 @@ function found(changes: Partial<Parts['found']> = {}): Parts['found'] {
     plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
     direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
     stability: { cosine: { mean: 0.97, low: 0.95, high: 0.98 }, resamples: 200 },
+    separation: [{ layer: 3, distance: 10, auroc: 0.9 }],
+    projections: { harmful: [1], harmless: [0], borderline: [0.2] },
     notes: [],
     ...changes,
   };
@@ -331,7 +333,7 @@ describe('reportMarkdown', () => {
       'Effect',
       'Answers',
       'Edit',
-      'Candidates',
+      'Trials',
       'Tensors',
       'Prompts',
       'Settings',
@@ -368,7 +370,7 @@ describe('reportMarkdown', () => {
   });
   test('says when nothing was measured', () => {
     expect(
-      reportMarkdown(sampleReport({ before: null, after: null, change: null, kl: null, examples: [], candidates: [] })),
+      reportMarkdown(sampleReport({ before: null, after: null, change: null, kl: null, examples: [], trials: [] })),
     ).toMatch(/Not measured/u);
   });
 });
