@@ -3,7 +3,8 @@ import type { Rate } from '../statistics';
 import { byteCount, counted, duration, oneLine, percent } from '../text';
 import { markup, type Markup, type Piece } from './escape';
 import { evaluationParts } from './evaluation-page';
-import { trialPlot, strengthPlots } from './harden-plots';
+import { strengthPlots, trialPlot } from './harden-plots';
+import { layerPlots } from './layer-plots';
 import { page, type Part } from './page';
 import { answerText, interval, labelChip, notesList, type Row, shiftText, table } from './pieces';
 import { tensorPlots } from './tensor-plots';
@@ -17,7 +18,11 @@ ${notesList(notes)}`;
   const parts: Part[] = [
     { id: 'effect', title: 'Effect', body: effect(report) },
     ...(report.evaluation === null ? [] : await evaluationParts(report.evaluation)),
-    { id: 'edit', title: 'Edit', body: editPart(report) },
+    {
+      id: 'edit',
+      title: 'Edit',
+      body: markup`<div class="plots">${await layerPlots(report)}</div>${editPart(report)}`,
+    },
     ...(trials.length === 0 ? [] : [{ id: 'trials', title: 'Search', body: await searchPart(report) }]),
     ...(tensors.length === 0 ? [] : [{ id: 'tensors', title: 'Tensors', body: await tensorsPart(report) }]),
     ...(examples.length === 0 ? [] : [{ id: 'answers', title: 'Answers', body: examples.map(example) }]),

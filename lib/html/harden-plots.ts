@@ -10,6 +10,8 @@ import { figure, fitted, shareAxis } from './plots';
 import { colour } from './theme';
 
 const height = 220;
+// Of the KL bound.
+const farthest = 3;
 
 /** What refusal costs in drift: every trial of the search; null without a search. */
 export async function trialPlot(report: HardenReport): Promise<Markup | null> {
@@ -19,7 +21,9 @@ export async function trialPlot(report: HardenReport): Promise<Markup | null> {
   const fill = ({ number, breaks }: Trial) =>
     breaks.includes('maxKl') ? 'none' : front.includes(number) ? colour('second') : colour('soft');
   const well = wellScreened(trials);
-  const points = trials.map((trial) => ({
+  // Far past the bound a trial says nothing but that, and would leave the others no room.
+  const drawn = trials.filter(({ screening }) => settings.maxKl === 0 || screening.kl <= farthest * settings.maxKl);
+  const points = drawn.map((trial) => ({
     ...point(trial),
     size: well.includes(trial) ? 55 : 18,
     fill: fill(trial),
@@ -108,7 +112,7 @@ export async function trialPlot(report: HardenReport): Promise<Markup | null> {
     id: 'trials-plot',
     title: 'Refusal against drift',
     description: words,
-    caption: markup`By first token. Ringed: chosen. Blue: Pareto front (over-refusal counts, too). Hollow: past the KL bound${bounded ? ' (dashed)' : ''}.${well.length < trials.length ? ' Small: tried on fewer prompts.' : ''} Diamond: original.`,
+    caption: markup`By first token. Ringed: chosen. Blue: Pareto front (over-refusal counts, too). Hollow: past the KL bound${bounded ? ' (dashed)' : ''}.${well.length < trials.length ? ' Small: tried on fewer prompts.' : ''}${drawn.length < trials.length ? ` ${trials.length - drawn.length} beyond ${farthest} times the bound are not drawn.` : ''} Diamond: original.`,
     spec,
   });
 }

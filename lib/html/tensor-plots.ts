@@ -1,4 +1,5 @@
 import type { HardenReport } from '../report';
+import { percent } from '../text';
 import { markup, type Markup } from './escape';
 import { keys } from './pieces';
 import { figure, fitted } from './plots';
@@ -13,13 +14,6 @@ const measures: readonly {
   format: string;
   value: (tensor: Tensor) => number | null;
 }[] = [
-  {
-    id: 'change',
-    title: 'Planned change',
-    caption: 'of the matrix, as a share of its size',
-    format: '.1~%',
-    value: ({ realised }) => realised.relativeChange,
-  },
   {
     id: 'gain',
     title: 'Gain',
@@ -41,7 +35,7 @@ export async function tensorPlots({ tensors }: HardenReport): Promise<Markup | n
   const kinds = [...new Set(tensors.map(({ writer }) => writer.kind))];
   const changed = tensors.filter(({ realised }) => realised.mode !== 'copy');
   if (changed.length === 0) return null;
-  const figures: Markup[] = [];
+  const figures = [await changeMap(changed, kinds)];
   for (const { id, title, caption, format, value } of measures) {
     const points = changed.flatMap((tensor) => {
       const y = value(tensor);
@@ -126,6 +120,62 @@ export async function tensorPlots({ tensors }: HardenReport): Promise<Markup | n
     );
   }
   return markup`${keys(kinds.map((kind, i) => [seriesColour(i), kind]))}<div class="plots">${figures}</div>`;
+}
+
+const cell = 24;
+
+/** How much of each matrix changed along the direction, as a map of layers and kinds: the darker, the more. */
+function changeMap(tensors: readonly Tensor[], kinds: readonly string[]): Promise<Markup> {
+  const change = ({ realised: { relativeChange, gain } }: Tensor) => relativeChange * gain;
+  const most = Math.max(...tensors.map(change));
+  const layers = tensors.map(({ writer }) => writer.layer);
+  const [first, last] = [Math.min(...layers), Math.max(...layers)];
+  const cells = tensors.map((tensor) => ({
+    layer: tensor.writer.layer,
+    kind: tensor.writer.kind,
+    opacity: 0.08 + 0.92 * (change(tensor) / (most || 1)),
+  }));
+  return figure({
+    id: 'tensor-change',
+    title: 'Realised change',
+    caption: `along the direction, as a share of the matrix; full colour: ${percent(most, 2)}`,
+    description: tensors.map((tensor) => `${tensor.name}: ${percent(change(tensor), 2)}`).join('; '),
+    spec: {
+      ...fitted,
+      height: cell * kinds.length,
+      data: [{ name: 'cells', values: cells }],
+      scales: [
+        {
+          name: 'x',
+          type: 'band',
+          domain: Array.from({ length: last - first + 1 }, (_, i) => first + i),
+          range: 'width',
+          padding: 0.06,
+        },
+        { name: 'y', type: 'band', domain: [...kinds], range: 'height', padding: 0.06 },
+      ],
+      axes: [
+        { orient: 'bottom', scale: 'x', title: 'layer', labelOverlap: true, ticks: false, domain: false },
+        { orient: 'left', scale: 'y', ticks: false, domain: false },
+      ],
+      marks: [
+        {
+          type: 'rect',
+          from: { data: 'cells' },
+          encode: {
+            enter: {
+              x: { scale: 'x', field: 'layer' },
+              width: { scale: 'x', band: 1 },
+              y: { scale: 'y', field: 'kind' },
+              height: { scale: 'y', band: 1 },
+              fill: { value: colour('second') },
+              fillOpacity: { field: 'opacity' },
+            },
+          },
+        },
+      ],
+    },
+  });
 }
 
 // A plot of gains shows at least this, so that a thousandth doesn't look like much.
