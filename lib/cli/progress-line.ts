@@ -32,7 +32,7 @@ export class ProgressLine {
     if (this.quiet) return;
     const { stage, done, note } = progress;
     if (stage !== this.stage) this.begin(progress);
-    // A stage may go through its prompts several times, e.g. once a candidate: rate and time left are of the round.
+    // A stage may go through its prompts several times, e.g. once a trial: rate and time left are of the round.
     if (done < this.round.done || note !== this.round.note) this.round = { done, note, start: this.now() };
     this.round.done = done;
     if (this.terminal)
