@@ -2,8 +2,8 @@
 // prompt, a control vector of llama-cvector-generator, the paper's ROSI, and rosi. Writes docs/effect.md, or prints it.
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
 //     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--print]
-// Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens; the table's prompts
-// were seen by none. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
+// Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens, and of the control vector and
+// the paper's rule once more as the least that refuse as much as rosi; the table's prompts were seen by none. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -11,12 +11,13 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { controlVectorOf } from './bench-effect/control-vector.mjs';
+import { scaledPlan, withEqualRefusal } from './bench-effect/equal-refusal.mjs';
 import { root } from './lay-out-engine.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
 const { builtInPrompts, evaluate, harden, jailbreaksInTurn, limited, makePlan, ModelSession, plainSuite } =
   load('index');
-const { readPrompts, RosiError, splitPrompts } = load('index');
+const { readControlVector, readPrompts, RosiError, splitPrompts } = load('index');
 const { withSubject } = load('evaluation/answers');
 const { headline } = load('evaluation/tally');
 const { safetyPrompt } = load('baseline');
@@ -85,6 +86,38 @@ async function perplexityOf({ model, system, plan = null, controlVector = null }
   }
 }
 
+/** The other methods at the strength at which they refuse as much as ours, whatever they drift. */
+async function atRefusalOfOurs(model, sample, { control, paper, target }) {
+  const name = basename(model);
+  log(`${name}: the others at the harm refusal of rosi`);
+  return withEqualRefusal(model, sample, { threads, log }, async (at, refusedBy) => {
+    const [added, missed] = [[], []];
+    const miss = (what) =>
+      missed.push(
+        `${what}: at no strength that was tried does it refuse ${(100 * target).toFixed(1)} % of validation prompts.`,
+      );
+    if (control.pushes !== null) {
+      const { method, scale: start, path } = control;
+      const scale = await at('control vector', refusedBy.controlVector(path), start, target);
+      if (scale === null) miss('Control vector');
+      else if (scale !== start) {
+        const controlVector = await readControlVector(path, scale);
+        added.push({ name: `control vector, ${method}, scale ${scale}, refusing as rosi`, model, controlVector });
+      }
+    }
+    if (paper !== undefined) {
+      const times = await at('paper', refusedBy.plan(paper), 1, target);
+      if (times === null) miss("The paper's rule");
+      else if (times !== 1) {
+        const plan = scaledPlan(paper, times);
+        const alpha = Number(plan.plan.edit.strength.toPrecision(3));
+        added.push({ name: `paper, alpha ${alpha}, refusing as rosi`, model, plan });
+      }
+    }
+    return { added, missed };
+  });
+}
+
 async function section(model, { set, suites }, folder) {
   const name = basename(model);
   const columns = [
@@ -112,6 +145,13 @@ async function section(model, { set, suites }, folder) {
   const ours = await orWhy(harden(model, set, { threads, output, evaluate: 'none' }));
   if (ours.result) columns.push({ name: 'rosi, the file', model: output });
   else notes.push(`rosi: ${ours.why}`);
+  if (ours.result) {
+    const { trials, edit } = ours.result;
+    const { harmful: target } = trials[edit.trial - 1].validated.refused;
+    const { added, missed } = await atRefusalOfOurs(model, sample, { control, paper: paper.result, target });
+    columns.push(...added);
+    notes.push(...missed);
+  }
   const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
   const found = await evaluate(columns, suites, {
     maxTokens,
@@ -154,7 +194,8 @@ ${counts[0]} harmful requests, the same in twelve ways around a refusal (one eac
 was fitted or chosen. Ranges are 95 % (Wilson); *: another than the original, p < .05 (McNemar, the same prompts). Drift: KL from
 the original in nats a token, over its own answers to the harmless requests, and of their first tokens. Perplexity: of this
 project's own README and method page. Prompt tokens: mean of the harmless requests, what each prompt costs. Each strength is
-the best on validation prompts within 0.1 nats of drift.
+the best on validation prompts within 0.1 nats of drift; *refusing as rosi*: the least at which validation prompts are declined as often as
+by rosi's edit, whatever that drifts.
 
 ${sections.join('\n')}`;
   if (values.print) console.log(page);

@@ -72,7 +72,7 @@ Exit status:
     5  the model can't be treated: its kind, a tensor's type, its chat template
     6  a file can't be read or written, or exists already
     7  the engine failed, or the native addon is missing
-    8  no edit keeps within bounds and target and gains more than it costs, or rounding would lose it
+    8  no edit keeps bounds and target and gains more than it costs, or rounding would lose it
     9  verification found a difference, the file has no record of rosi, or an undo fails
   130  stopped by Ctrl-C (143: by SIGTERM); nothing half written is left`;
 

@@ -50,7 +50,7 @@ export async function controlVectorOf(model, sample, { folder, threads, log }) {
           const rise = (role) => Math.max(0, refusal[role] - original.refusal[role]);
           const score = refusal.harmful - original.refusal.harmful - rise('borderline') - 2 * rise('harmless');
           log(`  ${method}, scale ${sign * size}: score ${score.toFixed(3)}, KL ${kl.toFixed(4)}`);
-          if (best === null || score > best.score) best = { method, scale: sign * size, pushes, score };
+          if (best === null || score > best.score) best = { method, scale: sign * size, pushes, score, path };
         }
       }
     }

@@ -1,0 +1,75 @@
+// Strengths at which methods refuse as many harmful validation prompts as another one does.
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+import { root } from '../lay-out-engine.mjs';
+
+const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
+const { ModelSession, readControlVector } = load('index');
+const { Evaluator } = load('evaluator');
+const { withEdit } = load('trial-edit');
+
+const factor = 1.4;
+const mostSteps = 8;
+const halvings = 2;
+
+/** A plan with `times` the strength. */
+export function scaledPlan(saved, times) {
+  const scaled = (tensor) => ({ ...tensor, left: tensor.left.map((value) => value * times) });
+  const { edit, tensors } = saved.plan;
+  return { ...saved, plan: { edit: { ...edit, strength: edit.strength * times }, tensors: tensors.map(scaled) } };
+}
+
+/**
+ * `at(kind, start, target)` finds the least strength from `start` on, by factors of 1.4 and halvings of the last, at which
+ * answers of 24 tokens to 32 harmful validation prompts are declined as often as `target`; null when eight factors, or
+ * answers that degenerate, do not lead there.
+ */
+export async function withEqualRefusal(model, { validation }, { threads, log }, use) {
+  const session = await ModelSession.open(model, { threads });
+  try {
+    const prompts = { harmful: validation.harmful.slice(0, 32), harmless: [], borderline: [] };
+    const evaluator = new Evaluator(session, prompts);
+    const run = { maxTokens: 24, stage: 'search' };
+    await evaluator.answer(session, run);
+    const refusedBy = {
+      plan: (saved) => (strength) =>
+        withEdit(session, scaledPlan(saved, strength).plan, {}, (edited, edit) =>
+          evaluator.answer(edited, { ...run, edit }),
+        ),
+      controlVector: (path) => async (strength) => {
+        const adapter = session.loadPushes(await readControlVector(path, strength));
+        try {
+          return await evaluator.answer(session, { ...run, edit: { adapter, scale: 1 } });
+        } finally {
+          session.closeAdapter(adapter);
+        }
+      },
+    };
+    const at = async (name, refused, start, target) => {
+      const reaches = async (strength) => {
+        const { refused: shares, degenerate } = await refused(strength);
+        log(
+          `  ${name}, ${strength.toPrecision(3)}: refuses ${shares.harmful.share.toFixed(3)} of harmful, wanted ${target.toFixed(3)}`,
+        );
+        return { yes: shares.harmful.share >= target, broken: degenerate.share > 0.5 };
+      };
+      let [below, above] = [0, start];
+      for (let step = 0; ; ++step) {
+        const { yes, broken } = await reaches(above);
+        if (yes) break;
+        if (broken || step === mostSteps) return null;
+        [below, above] = [above, above * factor];
+      }
+      for (let i = 0; i < halvings && below !== 0; ++i) {
+        const middle = Math.sign(above) * Math.sqrt(below * above);
+        if ((await reaches(middle)).yes) above = middle;
+        else below = middle;
+      }
+      return Number(above.toPrecision(3));
+    };
+    return await use(at, refusedBy);
+  } finally {
+    session.close();
+  }
+}
