@@ -181,7 +181,16 @@ describe('reportHtml', () => {
     const page = await reportHtml(sampleReport({ ...none, examples: [], trials: [], searchedFrom: null, tensors: [] }));
     checkPage(page);
     expect(page).toContain('Not measured');
-    expect(page).not.toContain('<figure');
+    expect(plotsOf(page)).toEqual(['separation', 'projections']);
+  });
+  test('plots what was seen of the model, the search and the tensors', async () => {
+    const second = { ...sampleReport().trials[0]!, number: 3, layer: 2, score: 0.2 };
+    const page = await reportHtml(sampleReport({ trials: [...sampleReport().trials, second] }));
+    const search = ['trials-plot', 'strength-refusal', 'strength-drift'];
+    const tensors = ['tensor-change', 'tensor-gain', 'tensor-noise'];
+    expect(plotsOf(page)).toEqual(['separation', 'layer-effect', 'projections', ...search, ...tensors]);
+    expect(page).toContain('layer 2: 20.0 %; layer 4: 70.0 %');
+    expect(page).toContain('1 beyond 3 times the bound are not drawn');
   });
   test('lets no text of others become mark-up', async () => {
     const kept = ['role', 'beforeLabel', 'afterLabel', 'mode', 'class'];
@@ -194,3 +203,7 @@ describe('reportHtml', () => {
     expect(await reportHtml(sampleReport({ verified }))).toContain('<strong>does not verify</strong>');
   });
 });
+
+function plotsOf(page: string): string[] {
+  return [...page.matchAll(/<svg[^>]* aria-labelledby="([\w-]+)-t /gu)].map(([, id]) => id!);
+}
