@@ -3,6 +3,7 @@ import { buildIdentity } from './build-identity';
 import { captureActivations, type Streams } from './capture';
 import type { StageClock } from './clock';
 import { chooseDirection, projectionsOf, separationOf, type Direction } from './direction';
+import { effectStability, type EffectStability } from './effect-stability';
 import { RosiError } from './errors';
 import { embeddingFactor } from './factors';
 import { modelFiles } from './model-files';
@@ -39,7 +40,7 @@ export interface FoundEdit {
   search: SearchResult | null;
   direction: Direction;
   /** Of the direction, over prompts drawn again. */
-  stability: Stability;
+  stability: Stability & { effect: EffectStability | null };
   /** Of each layer's own direction. */
   separation: Omit<Direction, 'vector'>[];
   /** Of the fitting prompts on the direction, in units of the distance of the classes' means. */
@@ -81,9 +82,14 @@ export async function findEdit(
   const searched = { ...edits, journal };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, searched, clock);
   const stability = directionStability(activations, direction, settings.seed);
+  const edited = { activations, pushes, plan, direction };
+  const effect =
+    settings.evaluate === 'full' && plan.edit.strength > 0
+      ? await clock.time('stability', () => effectStability(session, edited, sample.validation, settings))
+      : null;
   const found = { baseline, system, writers: { ...writers, leftOut }, pushes, ...chosen };
   const seen = { separation: separationOf(activations), projections: projectionsOf(activations, direction) };
-  return { ...found, ...seen, search, direction, stability, plan, notes };
+  return { ...found, ...seen, search, direction, stability: { ...stability, effect }, plan, notes };
 }
 
 /** The token embeddings where they are to be edited; otherwise none. */

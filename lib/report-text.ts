@@ -1,7 +1,9 @@
 import type { Change, Example, HardenReport, Measured } from './report';
 import { evaluationSections, evaluationSummary } from './evaluation/evaluation-text';
 import type { KeptSummary } from './kept-texts';
+import type { EffectStability } from './effect-stability';
 import type { Trial } from './search/trial';
+import type { Role } from './prompts';
 import { code, fenced, fileName, markdownTable, section, text } from './markdown';
 import { byteCount, counted, duration, oneLine, percent, printable, pText, rateText, table } from './text';
 import { undoFileOf } from './undo/undo-option';
@@ -153,10 +155,21 @@ function gainText(gains: readonly number[], promotions: HardenReport['promotions
   return `changed in their own type${promotions.length === 0 ? '' : wider}, realised gain ${low.toFixed(3)} to ${high.toFixed(3)}`;
 }
 
-function stabilityText({ stability: { cosine, resamples } }: HardenReport['edit']): string {
+function stabilityText({ stability: { cosine, resamples, effect } }: HardenReport['edit']): string {
   if (resamples === 0) return '';
   const [low, high] = [cosine.low, cosine.high].map((value) => value.toFixed(3));
-  return ` Read from prompts drawn again with replacement, it keeps a cosine of ${cosine.mean.toFixed(3)} (${low} to ${high} in 95 % of ${resamples}).`;
+  const does = effect === null ? '' : ` ${effectText(effect)}`;
+  return ` Read from prompts drawn again with replacement, it keeps a cosine of ${cosine.mean.toFixed(3)} (${low} to ${high} in 95 % of ${resamples}).${does}`;
+}
+
+/** What the edit does with directions of prompts drawn again. */
+export function effectText({ own, refusal, kl, resamples }: EffectStability): string {
+  const of = (role: Role) =>
+    `${percent(refusal[role].low, 1)} to ${percent(refusal[role].high, 1)} of ${role} ones (itself ${percent(own.refusal[role], 1)})`;
+  return (
+    `With ${resamples} such directions in its place the edit refuses, by first token of validation prompts, ` +
+    `${of('harmful')}, ${of('harmless')} and ${of('borderline')}, at a KL of ${kl.low.toFixed(3)} to ${kl.high.toFixed(3)} (itself ${own.kl.toFixed(3)}).`
+  );
 }
 
 function detectionText({ rho, detection }: HardenReport['edit']): string {

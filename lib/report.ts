@@ -12,7 +12,6 @@ import { type PromptSummary, type Role, roles, type SplitSample } from './prompt
 import { declines, meets, type AnswerLabel } from './refusal';
 import type { SearchResult } from './search/search';
 import type { Trial } from './search/trial';
-import type { Stability } from './stability';
 import { mcnemarExact, type Rate, wilson } from './statistics';
 import type { VerifyResult } from './verify';
 import { version } from './version';
@@ -95,8 +94,8 @@ export interface HardenReport {
     distance: number;
     /** How well the direction tells the fitting prompts apart, .5 to 1. */
     auroc: number;
-    /** How much the direction hangs on which prompts it was read from. */
-    stability: Stability;
+    /** How much the direction hangs on which prompts it was read from; what that does to its effect, in a full evaluation. */
+    stability: FoundEdit['stability'];
     /** Shrinkage of the gated factor. */
     rho: number;
     /** AUROC of the summed response of the right factors on validation prompts, for each rho that was tried. */

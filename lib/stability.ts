@@ -18,25 +18,34 @@ const resamples = 200;
  *
  * @see Efron (1979), https://doi.org/10.1214/aos/1176344552
  */
-export function directionStability(
-  { nLayer, dModel, streams }: Streams,
-  direction: Direction,
-  seed: number,
-): Stability {
+export function directionStability(activations: Streams, direction: Direction, seed: number): Stability {
   const random = seededRandom(seed, 'bootstrap');
   const { layer, vector } = direction;
-  const at = (rows: Rows): Rows => layerOf(rows, layer, dModel);
-  if (layer >= nLayer) throw new RangeError(`block ${layer} of ${nLayer}`);
-  const [harmful, harmless] = [at(streams.harmful), at(streams.harmless)];
+  if (layer >= activations.nLayer) throw new RangeError(`block ${layer} of ${activations.nLayer}`);
+  const { harmful, harmless } = activations.streams;
   if (harmful.count < 2 || harmless.count < 2) return { cosine: { mean: NaN, low: NaN, high: NaN }, resamples: 0 };
-  const cosines = Array.from({ length: resamples }, () => {
-    const again = { harmful: redrawn(harmful, random), harmless: redrawn(harmless, random), borderline: harmless };
-    return dot(chooseDirection({ nLayer: 1, dModel, streams: again }, 0).vector, vector);
-  });
+  const one = oneLayer(activations, layer);
+  const cosines = Array.from({ length: resamples }, () => dot(directionAgain(one, 0, random).vector, vector));
   return {
     cosine: { mean: mean(cosines), low: quantile(cosines, 0.025), high: quantile(cosines, 0.975) },
     resamples,
   };
+}
+
+/** The direction after a block, of prompts drawn again with replacement. */
+export function directionAgain(activations: Streams, layer: number, random: () => number): Direction {
+  const { dModel, streams } = oneLayer(activations, layer);
+  const { harmful, harmless } = streams;
+  const again = { harmful: redrawn(harmful, random), harmless: redrawn(harmless, random), borderline: harmless };
+  return { ...chooseDirection({ nLayer: 1, dModel, streams: again }, 0), layer };
+}
+
+/** The streams after one block alone. */
+function oneLayer({ nLayer, dModel, streams }: Streams, layer: number): Streams {
+  if (nLayer === 1) return { nLayer, dModel, streams };
+  const at = (rows: Rows): Rows => layerOf(rows, layer, dModel);
+  const { harmful, harmless, borderline } = streams;
+  return { nLayer: 1, dModel, streams: { harmful: at(harmful), harmless: at(harmless), borderline: at(borderline) } };
 }
 
 /** The stream after one block: [prompts, dModel]. */

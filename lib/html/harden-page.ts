@@ -1,4 +1,5 @@
 import type { HardenReport, Measured } from '../report';
+import { effectText } from '../report-text';
 import type { Rate } from '../statistics';
 import { byteCount, counted, duration, oneLine, percent } from '../text';
 import { markup, type Markup, type Piece } from './escape';
@@ -91,11 +92,12 @@ function fidelityTable({ shift, refusal, kl }: NonNullable<HardenReport['fidelit
   );
 }
 
-function stability({ stability: { cosine, resamples } }: HardenReport['edit']): [string, string][] {
+function stability({ stability: { cosine, resamples, effect } }: HardenReport['edit']): [string, string][] {
   if (resamples === 0) return [];
   const [mean, low, high] = [cosine.mean, cosine.low, cosine.high].map((value) => value.toFixed(3));
   const what = `cosine ${mean} (${low} to ${high}) with directions of prompts drawn again, ${resamples} times`;
-  return [['stability of the direction', what]];
+  const rows: [string, string][] = [['stability of the direction', what]];
+  return effect === null ? rows : [...rows, ['stability of its effect', effectText(effect)]];
 }
 
 function editPart({ edit, baseline }: HardenReport): Markup {

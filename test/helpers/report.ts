@@ -100,7 +100,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       distance: 159.2,
       auroc: 0.987,
       rho: 0.3,
-      stability: { cosine: { mean: 0.97, low: 0.95, high: 0.98 }, resamples: 200 },
+      stability: { cosine: { mean: 0.97, low: 0.95, high: 0.98 }, resamples: 200, effect: null },
       detection: [
         { rho: 1, auroc: 0.97 },
         { rho: 0.3, auroc: 0.98 },

@@ -200,7 +200,15 @@ test('a full evaluation has longer answers of both files, under their final name
   process.env.XDG_CACHE_HOME = join(folder, 'cache');
   try {
     const options = { ...fast, output, layer: 3, strength: 2, evaluate: 'full' } as const;
-    const { evaluation, output: written } = await harden(tinyChat, tinyPrompts(16), options);
+    const { evaluation, edit, output: written } = await harden(tinyChat, tinyPrompts(16), options);
+    const { own, refusal, kl, resamples } = edit.stability.effect!;
+    expect(resamples).toBe(8);
+    // Prompts drawn again turn the direction a little, so that the effect is another one, and about the same.
+    expect(refusal.harmful.low).toBeLessThan(refusal.harmful.high);
+    expect(Math.abs(refusal.harmful.mean - own.refusal.harmful)).toBeLessThan(0.1);
+    expect(kl.low).toBeLessThan(kl.high);
+    expect(kl.mean / own.kl).toBeGreaterThan(0.3);
+    expect(kl.mean / own.kl).toBeLessThan(3);
     expect(evaluation!.models).toMatchObject([
       { name: 'original', path: tinyChat },
       { name: 'hardened', path: output, bytes: written.bytes },

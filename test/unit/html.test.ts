@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { evaluationHtml, reportHtml, type Evaluation } from '../../lib';
+import { evaluationHtml, reportHtml, reportMarkdown, type Evaluation } from '../../lib';
 import { escape, markup, raw } from '../../lib/html/escape';
 import { colours } from '../../lib/html/theme';
 import { fullEvaluation, sampleEvaluation } from '../helpers/evaluation';
@@ -175,6 +175,13 @@ describe('reportHtml', () => {
     const titles = [...page.matchAll(/<h2[^>]*>([^<]*)/gu)].map(([, title]) => title);
     expect(titles.slice(0, 5)).toEqual(['Effect', 'Longer answers', 'Labels', 'Categories', 'Edit']);
     expect(page.replace(/<[^>]*>/gu, '')).toContain('cosine 0.970 (0.950 to 0.980)');
+    const range = { mean: 0.8, low: 0.7, high: 0.9 };
+    const own = { refusal: { harmful: 0.85, harmless: 0.02, borderline: 0.3 }, kl: 0.03 };
+    const effect = { own, refusal: { harmful: range, harmless: range, borderline: range }, kl: range, resamples: 8 };
+    const { edit } = sampleReport();
+    const full = sampleReport({ edit: { ...edit, stability: { ...edit.stability, effect } } });
+    for (const text of [await reportHtml(full), reportMarkdown(full)])
+      expect(text).toContain('70.0 % to 90.0 % of harmful ones (itself 85.0 %)');
   });
   test('leaves out what was not measured', async () => {
     const none = { before: null, after: null, change: null, kl: null, fidelity: null, baseline: null };

@@ -55,7 +55,7 @@ function found(changes: Partial<Parts['found']> = {}): Parts['found'] {
     search: null,
     plan: { edit: { layer: 3, layers: [2, 5], schedule: 'equal', strength: 2, rightFactor: 'gated' }, tensors: [] },
     direction: { layer: 3, vector: new Float32Array(64), distance: 10, auroc: 0.9 },
-    stability: { cosine: { mean: 0.97, low: 0.95, high: 0.98 }, resamples: 200 },
+    stability: { cosine: { mean: 0.97, low: 0.95, high: 0.98 }, resamples: 200, effect: null },
     separation: [{ layer: 3, distance: 10, auroc: 0.9 }],
     projections: { harmful: [1], harmless: [0], borderline: [0.2] },
     notes: [],
