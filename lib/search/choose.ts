@@ -17,6 +17,7 @@ const mostAnswered = 8;
 // From the best by first tokens to weaker ones, and where a target asks for it to stronger ones.
 const step = 1.5;
 const mostSteps = 2;
+const mostRetreats = 4;
 // Two strengths of one shape that differ by less than this factor do the same.
 const apart = 1.15;
 // What the sum of both scores must gain to be more than chance: about one prompt in twenty.
@@ -72,8 +73,8 @@ export async function answerBest(trials: Trials, targets: Targets): Promise<Tria
     await trials.complete(trial);
     await answer(trial);
   };
-  // First tokens ask for more strength than answers need: back as long as that is better.
-  for (let i = 0; i < mostSteps; ++i) {
+  // First tokens ask for more strength than answers need: back as long as that is better, and farther to keep the bounds.
+  for (let i = 0; i < (best().breaks.length > 0 ? mostRetreats : mostSteps); ++i) {
     const before = best();
     await tryAt(before.strength / step);
     if (best() === before) break;

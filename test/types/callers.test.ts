@@ -34,7 +34,8 @@ const accepted: Record<string, string> = {
     await harden('m.gguf', split, {});`,
   'every option': `${signal} const options: HardenOptions = {
       output: 'o.gguf', overwrite: true, layer: 3, strength: 1.5, schedule: 'profile', layers: [1, 4],
-      rightFactor: 'mean-row', rho: 1, keep: ['My domain.'], maxKl: 0.1, threads: 1, seed: 7, system: 'Refuse.', maxTokens: 32,
+      rightFactor: 'mean-row', rho: 1, keep: ['My domain.'], maxKl: 0.1, maxOverRefusal: 0.05, maxBenignLoss: 0.02,
+      targetHr: 0.95, trials: 60, budget: 120, pick: 3, threads: 1, seed: 7, system: 'Refuse.', maxTokens: 32,
       evaluate: 'none', signal, onProgress: ({ stage, done, total, unit, note }) => {
         const texts: (string | undefined)[] = [stage, unit, note], numbers: (number | undefined)[] = [done, total];
       } };`,

@@ -91,6 +91,17 @@ test('goes back while weaker edits cost less, and on to stronger ones for a targ
   expect(reached.validated!.refused.harmful).toBeGreaterThanOrEqual(0.9);
 });
 
+test('goes back as far as the bounds ask for', async () => {
+  const law: Law = (_, strength) => ({
+    harmful: 0.5 + 0.4 * strength,
+    borderline: 0.2 + 0.3 * strength,
+    kl: 0.02 * strength ** 2,
+  });
+  const chosen = await choose([1], law);
+  expect(chosen.breaks).toEqual([]);
+  expect(chosen.strength).toBeCloseTo(1 / 1.5 ** 3, 2);
+});
+
 test('of edits that reach the target it takes the one that costs least', async () => {
   const law: Law = (layer, strength) => ({ ...better(layer, strength), borderline: layer === 3 ? 0.28 : 0.2 });
   expect(await choose([2, 3], law)).toMatchObject({ layer: 3 });
