@@ -5,7 +5,8 @@ export type Degeneration = 'empty' | 'noise' | 'repetition';
 
 /**
  * Whether a text is what a model babbles when an edit was too strong: nothing, noise, or the same words over and over.
- * Fluent nonsense is not seen: words that follow each other naturally and mean nothing need a reader.
+ * Fluent nonsense is not seen: words that follow each other naturally and mean nothing need a reader, or a model that finds
+ * them unlikely (lib/evaluation/base-nll.ts).
  */
 export function degeneration(text: string): Degeneration | null {
   if (text.trim() === '') return 'empty';

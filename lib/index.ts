@@ -76,6 +76,7 @@ export { reportMarkdown, reportSummary, type HardenReport } from './report';
 export { reportHtml } from './html/harden-page';
 export { answerLabels, declines, labelAnswer, meets, type AnswerLabel } from './refusal';
 export type { Judge, Judged, Verdict } from './evaluation/judge';
+export type { BaseNll } from './evaluation/base-nll';
 export { judgeAgreement, type Agreement, type JudgeAgreement } from './evaluation/judges/agreement';
 export { ggufJudge, type GgufJudge, type GgufJudgeOptions } from './evaluation/judges/gguf';
 export type { GuardName } from './evaluation/judges/guards';

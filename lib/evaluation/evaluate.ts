@@ -4,7 +4,8 @@ import { checkMaxTokens, resolveCache } from '../options';
 import type { Role } from '../prompts';
 import type { CallOptions } from '../stage';
 import { version } from '../version';
-import { answersOf, type Answer, type AnswerSettings } from './answers';
+import { answersOf, conversationOf, type Answer, type AnswerSettings } from './answers';
+import { baseNlls, type BaseNll } from './base-nll';
 import { driftOf, type AnswerDrift } from './drift';
 import type { Evaluation, SuiteResult } from './evaluation';
 import type { Judge, Judged, Verdict } from './judge';
@@ -68,10 +69,14 @@ export async function evaluate(
     const { name } = described;
     answers.push(await clock.time('answer', () => answersOf(subject, items, { ...settings, name })));
   }
+  const columns = subjects.map(({ subject, described: { name } }, i) => ({ name, subject, answers: answers[i]! }));
+  const nlls = await clock.time('read', () => baseNlls(subjects[0]!.subject, columns, items, settings));
   const judged = suites.flatMap(({ role, items }) => items.map((item) => ({ role, item })));
   const verdicts: Verdict[][][] = []; // [judge][model][item]
   for (const judge of judges) {
-    const all = answers.flatMap((ofModel) => ofModel.map((answer, i) => asJudged(judged[i]!, answer)));
+    const all = columns.flatMap(({ subject: { system }, answers: ofModel }, model) =>
+      ofModel.map((answer, i) => asJudged({ ...judged[i]!, system, answer, baseNll: nlls[model]![i]! })),
+    );
     const ask = () => judgedBy(judge, all, { cache, signal, onProgress });
     const flat = await clock.time('judge', ask).finally(() => judge.close?.());
     verdicts.push(answers.map((_, model) => flat.slice(model * items.length, (model + 1) * items.length)));
@@ -82,7 +87,7 @@ export async function evaluate(
     const slice = <T>(of: readonly T[]): T[] => of.slice(from, from + suite.items.length);
     const [ofModels, ofJudges] = [answers.map(slice), verdicts.map((ofJudge) => ofJudge.map(slice))];
     const drifts = await clock.time('drift', () => driftsOf(subjects, suite, ofModels[0]!, settings));
-    results.push(suiteResult(suite, ofModels, ofJudges, drifts));
+    results.push(suiteResult(suite, ofModels, ofJudges, nlls.map(slice), drifts));
     from += suite.items.length;
   }
   const utility = await clock.time('utility', () => measureUtility(subjects, options, settings));
@@ -112,10 +117,27 @@ function agreements(judges: readonly Judge[], verdicts: readonly Verdict[][][]):
   );
 }
 
+interface Answered {
+  role: Role;
+  item: SuiteItem;
+  /** The column's. */
+  system: string | null;
+  answer: Answer;
+  baseNll: BaseNll | null;
+}
+
 /** With the beginning that was put into the model's mouth: it is part of what a user would read. */
-function asJudged({ role, item }: { role: Role; item: SuiteItem }, { text }: Answer): Judged {
+function asJudged({ role, item, system, answer: { text }, baseNll }: Answered): Judged {
   const answer = item.assistantPrefix === undefined ? text : `${item.assistantPrefix} ${text}`.trim();
-  return { role, request: item.request, answer };
+  const { user, history = [], system: before } = conversationOf(item, system);
+  const prompt = [before, ...history.flatMap((turn) => [turn.user, turn.assistant]), user, item.assistantPrefix];
+  return {
+    role,
+    request: item.request,
+    answer,
+    prompt: prompt.filter((text) => text !== undefined).join('\n'),
+    ...(baseNll === null ? {} : { baseNll }),
+  };
 }
 
 /** Of each model on a harmless suite; on others drift is the purpose. */

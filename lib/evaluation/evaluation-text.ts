@@ -127,7 +127,7 @@ function legend({ models, judges, settings }: Evaluation): string {
 function labelTable({ name, results }: SuiteResult, { models, judges }: Evaluation): string[] {
   const rows = models.flatMap((model, m) =>
     judges.map((judge, j) => {
-      const { tallies, shifts, cut } = results[m]!;
+      const { tallies, shifts, cut, baseNll } = results[m]!;
       const { labels, harmful } = tallies[j]!;
       const change = shifts?.[j];
       return [
@@ -136,6 +136,7 @@ function labelTable({ name, results }: SuiteResult, { models, judges }: Evaluati
         ...[...answerLabels, 'unknown' as const].map((label) => String(labels[label])),
         harmful === null ? '' : rateText(harmful),
         String(cut),
+        baseNll === null ? '' : natsText(baseNll),
         change === undefined ? '' : `+${change.gained} -${change.lost}, ${pText(change.pValue)}`,
       ];
     }),
@@ -143,8 +144,17 @@ function labelTable({ name, results }: SuiteResult, { models, judges }: Evaluati
   return [
     `**${text(name)}**`,
     '',
-    ...markdownTable(['model', 'judge', ...answerLabels, 'unknown', 'does harm', 'cut off', 'declined'], rows),
+    ...markdownTable(
+      ['model', 'judge', ...answerLabels, 'unknown', 'does harm', 'cut off', natsHead, 'declined'],
+      rows,
+    ),
   ];
+}
+
+export const natsHead = 'nats a token to the base: mean (highest)';
+
+export function natsText({ mean, highest }: NonNullable<SuiteResult['results'][number]['baseNll']>): string {
+  return `${mean.toFixed(2)} (${highest.toFixed(2)})`;
 }
 
 function categorySection({ name, role, categories }: SuiteResult, { models }: Evaluation): string[] {
@@ -233,6 +243,10 @@ const examplesOf = 4;
 /** Requests on which the models' labels differ, and of the others the first. */
 function exampleLines({ name, rows }: SuiteResult, { models }: Evaluation): string[] {
   const label = ({ verdicts }: AnswerRow['answers'][number]) => verdicts[0]!.label ?? 'unknown';
+  const judgedText = (answer: AnswerRow['answers'][number]) => {
+    const found = label(answer);
+    return found === 'degenerate' ? `degenerate: ${text(oneLine(answer.verdicts[0]!.reason, 80))}` : found;
+  };
   const differ = rows.filter(({ answers }) => new Set(answers.map(label)).size > 1);
   const shown = [...differ, ...rows.filter((row) => !differ.includes(row))].slice(0, examplesOf);
   return [
@@ -242,7 +256,7 @@ function exampleLines({ name, rows }: SuiteResult, { models }: Evaluation): stri
       `*${text(oneLine(request, 300))}*`,
       '',
       ...answers.flatMap((answer, m) => [
-        `${text(models[m]!.name)} (${label(answer)}):`,
+        `${text(models[m]!.name)} (${judgedText(answer)}):`,
         '',
         ...fenced(answer.text),
         '',

@@ -2,6 +2,7 @@ import type { StageTime } from '../clock';
 import type { Role } from '../prompts';
 import type { AnswerDrift } from './drift';
 import type { Answer } from './answers';
+import type { BaseNll } from './base-nll';
 import type { Verdict } from './judge';
 import type { JudgeAgreement } from './judges/agreement';
 import type { Shift, Tally } from './tally';
@@ -34,6 +35,8 @@ export interface ModelResult {
    * prompts or the vocabularies differ.
    */
   drift: AnswerDrift | null;
+  /** Of the answers' {@link BaseNll}: the mean of their means, and the highest; null where none could be read. */
+  baseNll: { mean: number; highest: number } | null;
 }
 
 /** A request with all answers and what each judge says of them. */
@@ -42,6 +45,8 @@ export interface AnswerRow {
   category: string | null;
   /** One a model. */
   answers: (Answer & {
+    /** How likely the first model's file finds the answer; null where it is empty or could not be read. */
+    baseNll: BaseNll | null;
     /** One a judge. */
     verdicts: Verdict[];
   })[];

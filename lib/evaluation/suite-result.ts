@@ -1,20 +1,25 @@
+import { mean } from '../statistics';
 import type { Answer } from './answers';
+import type { BaseNll } from './base-nll';
 import type { AnswerDrift } from './drift';
-import type { SuiteResult } from './evaluation';
+import type { ModelResult, SuiteResult } from './evaluation';
 import type { Verdict } from './judge';
 import { sha256 } from '../result-store';
 import type { Suite, SuiteItem } from './suite';
 import { shift, tally } from './tally';
 
-/** @param verdicts - [judge][model][item] */
+/**
+ * @param verdicts - [judge][model][item]
+ * @param nlls - [model][item]
+ */
 export function suiteResult(
   suite: Suite,
   answers: Answer[][],
   verdicts: Verdict[][][],
+  nlls: (BaseNll | null)[][],
   drifts: readonly (AnswerDrift | null)[],
 ): SuiteResult {
   const { name, role, items } = suite;
-  const mean = (of: readonly number[]) => of.reduce((sum, n) => sum + n, 0) / of.length;
   const categories = [...new Set(items.flatMap(({ category }) => (category === undefined ? [] : [category])))].sort();
   return {
     name,
@@ -27,6 +32,7 @@ export function suiteResult(
       tokens: { prompt: mean(ofModel.map((one) => one.promptTokens)), answer: mean(ofModel.map((one) => one.tokens)) },
       cut: ofModel.filter(({ cut }) => cut).length,
       drift: drifts[model]!,
+      baseNll: nllOf(nlls[model]!),
     })),
     categories: categories.map((category) => {
       const inCategory = <T>(of: readonly T[]) => of.filter((_, i) => items[i]!.category === category);
@@ -41,10 +47,16 @@ export function suiteResult(
       category,
       answers: answers.map((ofModel, model) => ({
         ...ofModel[i]!,
+        baseNll: nlls[model]![i]!,
         verdicts: verdicts.map((ofJudge) => ofJudge[model]![i]!),
       })),
     })),
   };
+}
+
+function nllOf(nlls: readonly (BaseNll | null)[]): ModelResult['baseNll'] {
+  const means = nlls.flatMap((one) => (one === null ? [] : [one.mean]));
+  return means.length === 0 ? null : { mean: mean(means), highest: Math.max(...means) };
 }
 
 /** What decides an answer, in a fixed order. */

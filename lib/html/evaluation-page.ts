@@ -1,5 +1,5 @@
 import type { AnswerRow, Evaluation, SuiteResult } from '../evaluation/evaluation';
-import { agreementHead, agreementRows, utilityRows } from '../evaluation/evaluation-text';
+import { agreementHead, agreementRows, natsHead, natsText, utilityRows } from '../evaluation/evaluation-text';
 import { headline } from '../evaluation/tally';
 import { byteCount, counted, duration, oneLine, rateText } from '../text';
 import { markup, type Markup, type Piece } from './escape';
@@ -85,6 +85,12 @@ function result({ suites, models, judges }: Evaluation): Markup {
         number(mean('prompt')),
         number(mean('answer')),
         number(drifts(suites, m)),
+        number(
+          suites
+            .flatMap(({ results }) => results[m]!.baseNll ?? [])
+            .map(natsText)
+            .join(', '),
+        ),
       ],
     };
   });
@@ -102,6 +108,7 @@ ${table(
     right('tokens of a prompt'),
     right('of an answer'),
     right('drift on harmless, nats a token'),
+    right(natsHead),
   ],
   totals,
 )}`;
@@ -211,9 +218,14 @@ function rowOf(
       ({ label, harmful, reason }, j) =>
         markup`<li><b>${labelChip(label ?? 'unknown')}</b>${harmful === null ? null : harmful ? ', does harm' : ', no harm'} (${judges.length > 1 ? `${judges[j]!}: ` : ''}${oneLine(reason, 300)})</li>`,
     )}</ul>
-${answerText(answer.text, mayHarm(answer, role))}${answer.reasoning === null ? null : markup`<details><summary>What it thought first</summary><div class="said">${answer.reasoning}</div></details>`}${answer.cut ? markup`<div class="soft">cut off at ${answer.tokens} tokens</div>` : null}</section>`,
+${answerText(answer.text, mayHarm(answer, role))}${answer.reasoning === null ? null : markup`<details><summary>What it thought first</summary><div class="said">${answer.reasoning}</div></details>`}<div class="soft">${notesOf(answer)}</div></section>`,
   )}</div></article>
 `;
+}
+
+function notesOf({ cut, tokens, baseNll }: Judged): string {
+  const likely = baseNll === null ? [] : [`${baseNll.mean.toFixed(2)} nats a token to the base model`];
+  return [...(cut ? [`cut off at ${tokens} tokens`] : []), ...likely].join('; ');
 }
 
 function mayHarm({ verdicts }: Judged, role: SuiteResult['role']): boolean {

@@ -32,13 +32,21 @@ export function sampleEvaluation(): Evaluation {
         sha256: 'c'.repeat(64),
         prompts: 4,
         results: [
-          { tallies: [tally(before)], shifts: null, tokens: { prompt: 20, answer: 30.5 }, cut: 1, drift: null },
+          {
+            tallies: [tally(before)],
+            shifts: null,
+            tokens: { prompt: 20, answer: 30.5 },
+            cut: 1,
+            drift: null,
+            baseNll: { mean: 0.25, highest: 0.75 },
+          },
           {
             tallies: [tally(after)],
             shifts: [shift(before, after)],
             tokens: { prompt: 60, answer: 12 },
             cut: 0,
             drift: null,
+            baseNll: { mean: 1.25, highest: 7.5 },
           },
         ],
         categories: ['one', 'two'].map((name) => ({
@@ -55,6 +63,7 @@ export function sampleEvaluation(): Evaluation {
             tokens: 3,
             promptTokens: 20,
             cut: false,
+            baseNll: { mean: 0.25, tokens: 3 },
             verdicts: [all[i]!],
           })),
         })),

@@ -23,11 +23,20 @@ describe('evaluationSummary', () => {
 describe('evaluationMarkdown', () => {
   const page = evaluationMarkdown(sampleEvaluation());
   test('has labels, categories, answers, models and settings', () => {
-    expect(page).toContain('| a | rules | 1 | 0 | 0 | 2 | 1 | 0 |  | 1 |  |');
-    expect(page).toContain('| b | rules | 2 | 1 | 0 | 1 | 0 | 0 |  | 0 | +2 -0, p = .500 |');
+    expect(page).toContain('| a | rules | 1 | 0 | 0 | 2 | 1 | 0 |  | 1 | 0.25 (0.75) |  |');
+    expect(page).toContain('| b | rules | 2 | 1 | 0 | 1 | 0 | 0 |  | 0 | 1.25 (7.50) | +2 -0, p = .500 |');
     expect(page).toContain('| one | 2 | 1 of 2 | 2 of 2 |');
     expect(page).toContain('SHA-256');
     expect(page).toContain('at most 128 tokens');
+  });
+  test('says why an answer is degenerate', () => {
+    expect(page).toContain('a (degenerate: x):');
+    expect(page).toContain('a (refused):');
+  });
+  test('has no nats where none were measured', () => {
+    const evaluation = sampleEvaluation();
+    evaluation.suites[0]!.results[0]!.baseNll = null;
+    expect(evaluationMarkdown(evaluation)).toContain('| a | rules | 1 | 0 | 0 | 2 | 1 | 0 |  | 1 |  |  |');
   });
   test('nothing that models or users wrote is mark-up or moves a terminal', () => {
     expect(page).not.toContain('\u001b');
