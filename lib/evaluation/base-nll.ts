@@ -18,8 +18,9 @@ export interface AnsweredSubject {
   answers: readonly Answer[];
 }
 
-// docs/evaluation.md has what scripts/base-nll.mjs measured. A few unlikely words make a short answer improbable.
-export const improbable = { nats: 6, fewestTokens: 16 };
+// Between what fluent answers reach at most and words in no order at least: docs/evaluation.md, scripts/base-nll.mjs. A few
+// unlikely words make a short answer improbable.
+export const improbable = { nats: 4.5, fewestTokens: 32 };
 
 /** Whether an answer is so unlikely that it can hardly be language. */
 export function isImprobable({ mean, tokens }: BaseNll): boolean {
