@@ -4,6 +4,7 @@ import { RosiError, throwIfAborted } from '../../errors';
 import { ticker, type CallOptions } from '../../stage';
 import { oneLine } from '../../text';
 import type { Judge, Judged } from '../judge';
+import { askedPause, growingPause, withRetries } from './retries';
 import { checkRubric, rubricIdentity, type Rubric } from './rubric';
 import { rubrics, type RubricName } from './rubrics';
 
@@ -20,7 +21,7 @@ export interface OpenAiJudgeOptions {
   concurrency?: number | undefined;
   /** Most further tries of a request that failed for a reason that may pass, with growing pauses. Default 4. */
   retries?: number | undefined;
-  /** Milliseconds that a try may take. Default 60 000. */
+  /** Milliseconds that a try may take, until its last byte. Default 60 000. */
   timeout?: number | undefined;
   /** Default `openai:` and the model. */
   name?: string | undefined;
@@ -51,7 +52,7 @@ export function openAiJudge(options: OpenAiJudgeOptions): Judge {
       const tick = ticker(callOptions, 'judge', items.length, 'answers', name);
       let done = 0;
       return inParallel(items, settings.concurrency, callOptions, async (item, signal) => {
-        const verdict = rubric.parse(await ask(client, settings, item, signal), item);
+        const verdict = rubric.parse(await reply(client, settings, item, signal), item);
         tick(++done / items.length);
         return verdict;
       });
@@ -112,8 +113,9 @@ function invalid(option: string, value: unknown, expected: string): RosiError {
   return new RosiError('OPTION_INVALID', `options.${option} must be ${expected}; got ${found}`, { option });
 }
 
-function connect({ apiKey, baseURL, retries, timeout }: Settings): OpenAI {
-  return new (load().OpenAI)({ apiKey, baseURL, maxRetries: retries, timeout });
+function connect({ apiKey, baseURL, timeout }: Settings): OpenAI {
+  // The package's own retries sit out their pauses when they are stopped, and keep the process alive meanwhile.
+  return new (load().OpenAI)({ apiKey, baseURL, maxRetries: 0, timeout });
 }
 
 /** Loaded at the first use: most who load this library have no judge behind an endpoint. */
@@ -122,9 +124,25 @@ function load(): typeof import('openai') {
   return require('openai') as typeof import('openai');
 }
 
-/** The reply's text; nothing where the model wrote none. */
+/** The reply's text, tried for as often as the settings have it. */
+async function reply(client: OpenAI, settings: Settings, item: Judged, signal: AbortSignal): Promise<string> {
+  try {
+    return await withRetries(() => ask(client, settings, item, signal), {
+      retries: settings.retries,
+      signal,
+      pauseAfter,
+    });
+  } catch (error) {
+    if (signal.aborted) throw error; // inParallel knows why
+    throw failed(settings, error);
+  }
+}
+
+/** One try. Nothing where the model wrote no text. */
 async function ask(client: OpenAI, settings: Settings, item: Judged, signal: AbortSignal): Promise<string> {
-  const { model, rubric, body } = settings;
+  const { model, rubric, body, timeout } = settings;
+  // The package's own limit ends with the headers.
+  const limit = AbortSignal.timeout(timeout);
   try {
     const completion = await client.chat.completions.create(
       {
@@ -132,20 +150,32 @@ async function ask(client: OpenAI, settings: Settings, item: Judged, signal: Abo
         model,
         stream: false,
         messages: [
-          { role: 'system', content: rubric.system },
+          // As rosi's engine has it: without a text there is no system turn.
+          ...(rubric.system.trim() === '' ? [] : [{ role: 'system' as const, content: rubric.system }]),
           { role: 'user', content: rubric.user(item) },
         ],
       },
-      { signal },
+      { signal: AbortSignal.any([signal, limit]) },
     );
     // Some endpoints answer with status 200 and something else.
     const message = (completion as Partial<typeof completion> | null)?.choices?.[0]?.message;
     if (message === undefined) throw new Error(`no completion: ${oneLine(JSON.stringify(completion) ?? '', 200)}`);
     return typeof message.content === 'string' ? message.content : '';
   } catch (error) {
-    if (signal.aborted) throw error; // inParallel knows why
-    throw failed(settings, error);
+    if (limit.aborted && !signal.aborted) throw new (load().APIConnectionTimeoutError)();
+    throw error;
   }
+}
+
+/** Connections that fail, and the statuses that say: later. */
+function pauseAfter(error: unknown, tries: number): number | null {
+  const { APIConnectionError, APIError } = load();
+  if (!(error instanceof APIError)) return null;
+  if (error instanceof APIConnectionError) return growingPause(tries);
+  const { status, headers } = error as APIError<number, Headers>;
+  const told = headers.get('x-should-retry');
+  const passes = told === 'true' || (told !== 'false' && ([408, 409, 429].includes(status) || status >= 500));
+  return passes ? (askedPause(headers) ?? growingPause(tries)) : null;
 }
 
 function failed({ name, baseURL, retries, timeout }: Settings, cause: unknown): RosiError {
@@ -188,7 +218,7 @@ function withCause(error: Error, reason: string): string {
   return deeper instanceof Error ? `${reason} ${oneLine(deeper.message, 200)}` : reason;
 }
 
-/** Results in order. The first failure stops what is under way and is thrown. */
+/** Results in order. The first failure stops what is under way and is thrown when that has ended. */
 async function inParallel<T, R>(
   items: readonly T[],
   limit: number,
@@ -212,10 +242,7 @@ async function inParallel<T, R>(
       }
     }
   };
-  const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
-  const workers = Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  // The package does not end its pauses between tries when it is stopped; they are not waited for.
-  await Promise.race([workers, stopped]);
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
   signal?.removeEventListener('abort', abort);
   throwIfAborted(signal);
   if (stop.signal.aborted) throw failure;

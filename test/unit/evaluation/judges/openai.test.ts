@@ -108,6 +108,12 @@ describe('openAiJudge', () => {
     expect(Object.keys(asked[0]!.body).sort()).toEqual(['messages', 'model', 'seed', 'stream']);
   });
 
+  test('a rubric without a system text has no system turn', async () => {
+    handler = (_, response) => reply(response, 'refused');
+    await judge({ rubric: { ...rubrics.labels, system: ' ' } }).judge(one, {});
+    expect(asked[0]!.body.messages.map(({ role }) => role)).toEqual(['user']);
+  });
+
   test.each([[null], [''], ['I would say that it refuses.']])('does not guess what %j says', async (content) => {
     handler = (_, response) => reply(response, content);
     const [verdict] = await judge().judge(one, {});
@@ -284,6 +290,32 @@ describe('in the built library', () => {
     const script = `const rosi = require('./dist');
       ${judging('timeout: 40, retries: 0')}.catch((error) => console.log(error.code, error.message));`;
     expect(await run(script)).toMatch(/^JUDGE_FAILED .* gave no answer within 40 ms in one try. .*raise timeout/u);
+  });
+  test('an endpoint that begins to answer and does not go on fails, too', async () => {
+    handler = (_, response) => void response.writeHead(200, soon).write('{"choices": ');
+    const script = `const rosi = require('./dist');
+      ${judging('timeout: 300, retries: 1')}.catch((error) => console.log(error.code, error.message));`;
+    expect(await run(script)).toMatch(/^JUDGE_FAILED .* gave no answer within 300 ms in 2 tries/u);
+    expect(asked).toHaveLength(2);
+  });
+  test.each([
+    ['an abort', 'setTimeout(() => controller.abort(), 300)', 'ABORTED'],
+    ['the failure of another request', '0', 'JUDGE_FAILED'],
+  ])('%s leaves no pause behind that keeps the process', async (_, abort, code) => {
+    handler = ({ body }, response) => {
+      if (abort === '0' && body.messages[1]!.content.includes('fails')) {
+        setTimeout(() => refuse(response, 400), 200);
+      } else response.writeHead(500, { 'retry-after-ms': '20000' }).end();
+    };
+    const script = `const rosi = require('./dist');
+      const controller = new AbortController();
+      const items = ['waits', 'fails'].map((answer) => ({ role: 'harmful', request: 'r', answer }));
+      const judge = rosi.openAiJudge({ model: 'm', baseURL: process.argv[1] });
+      judge.judge(items, { signal: controller.signal }).catch((error) => console.log(error.code));
+      ${abort};`;
+    const start = Date.now();
+    expect(await run(script)).toBe(code);
+    expect(Date.now() - start).toBeLessThan(10_000);
   });
   test('an endpoint that is not there says why', async () => {
     const script = `const rosi = require('./dist'); process.argv[1] = 'http://127.0.0.1:2/v1';
