@@ -37,7 +37,8 @@ const openAi = 'https://api.openai.com/v1';
  *
  * A reply that can't be read is unknown. A request that fails after its retries fails the call, and the others are given up.
  *
- * @throws RosiError `OPTION_INVALID`. Its judge() throws `JUDGE_FAILED`, with `endpoint` and `status`, and `ABORTED`.
+ * @throws RosiError `OPTION_INVALID`. Its judge() throws `JUDGE_FAILED`, with `endpoint`, `status` and, where the
+ *   endpoint refuses what it is asked, the `answer`; and `ABORTED`.
  */
 export function openAiJudge(options: OpenAiJudgeOptions): Judge {
   const settings = resolve(options);
@@ -134,7 +135,7 @@ async function reply(client: OpenAI, settings: Settings, item: Judged, signal: A
     });
   } catch (error) {
     if (signal.aborted) throw error; // inParallel knows why
-    throw failed(settings, error);
+    throw failed(settings, item, error);
   }
 }
 
@@ -178,7 +179,7 @@ function pauseAfter(error: unknown, tries: number): number | null {
   return passes ? (askedPause(headers) ?? growingPause(tries)) : null;
 }
 
-function failed({ name, baseURL, retries, timeout }: Settings, cause: unknown): RosiError {
+function failed({ name, baseURL, retries, timeout }: Settings, { answer }: Judged, cause: unknown): RosiError {
   const { APIConnectionError, APIConnectionTimeoutError, APIError } = load();
   const status = cause instanceof APIError ? ((cause as APIError).status as number | undefined) : undefined;
   const reason = oneLine(cause instanceof Error ? cause.message : String(cause), 300);
@@ -194,13 +195,12 @@ function failed({ name, baseURL, retries, timeout }: Settings, cause: unknown): 
         : status === undefined
           ? [`answered with what is no chat completion: ${reason}`, 'check baseURL; it often ends in /v1']
           : [`answered with status ${status}: ${reason}`, mending(status, tries)];
-  const message = `the judge ${name} failed: ${baseURL} ${what}. To mend it: ${mend}`;
-  return new RosiError(
-    'JUDGE_FAILED',
-    message,
-    { judge: name, endpoint: baseURL, status: status ?? null, reason },
-    { cause },
-  );
+  // Such as what is too long for the model's context.
+  const aboutItem = status !== undefined && [400, 413, 422].includes(status);
+  const where = aboutItem ? `, asked about the answer "${oneLine(answer, 60)}"` : '';
+  const message = `the judge ${name} failed: ${baseURL} ${what}${where}. To mend it: ${mend}`;
+  const details = { judge: name, endpoint: baseURL, status: status ?? null, reason, ...(aboutItem && { answer }) };
+  return new RosiError('JUDGE_FAILED', message, details, { cause });
 }
 
 function mending(status: number, tries: string): string {
@@ -209,7 +209,7 @@ function mending(status: number, tries: string): string {
   if (status === 429)
     return `it was asked too often or the quota is used up, after ${tries}: lower concurrency or wait`;
   if (status >= 500) return `see what the server says of it, after ${tries}`;
-  return 'see what the server refuses; fields of a request can be set with request';
+  return 'see what the server refuses: what is too long wants a longer context, and fields of a request are set with request';
 }
 
 function withCause(error: Error, reason: string): string {
