@@ -13,8 +13,9 @@ export async function toolPerplexity(model, text, context, chunks) {
     const file = join(folder, 'text.txt');
     writeFileSync(file, text);
     const size = String(context);
-    const output = await run(model, ['-f', file, '-c', size, '-b', size, '--chunks', String(chunks)]);
-    const [, perplexity, standardError] = found(output, /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/u).map(Number);
+    const options = ['-f', file, '-c', size, '-b', size, '--chunks', String(chunks)];
+    const match = await found(model, options, /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/u);
+    const [, perplexity, standardError] = match.map(Number);
     return { perplexity, standardError };
   } finally {
     rmSync(folder, { recursive: true });
@@ -23,20 +24,22 @@ export async function toolPerplexity(model, text, context, chunks) {
 
 /** How many of a file's questions it answers rightly. It prints the share after each. */
 export async function toolHellaswag(model, path, total) {
-  const output = await run(model, ['-f', path, '--hellaswag', '--hellaswag-tasks', String(total)]);
-  const share = found(output, new RegExp(`^${total}\\s+([\\d.]+)%`, 'mu'))[1];
+  const options = ['-f', path, '--hellaswag', '--hellaswag-tasks', String(total)];
+  const [, share] = await found(model, options, new RegExp(`^${total}\\s+([\\d.]+)%`, 'mu'));
   return Math.round((Number(share) / 100) * total);
 }
 
-async function run(model, options) {
-  const tool = await engineTool('llama-perplexity');
-  const { stdout, stderr, status } = spawnSync(tool, ['-m', model, '-t', '1', ...options], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`llama-perplexity ended with ${status}:\n${stderr.slice(-2000)}`);
-  return `${stdout}\n${stderr}`;
-}
+// The tool prints from a thread that its end does not wait for: on a busy machine the last lines may be lost.
+const tries = 5;
 
-function found(text, pattern) {
-  const match = pattern.exec(text);
-  if (match === null) throw new Error(`llama-perplexity printed nothing like ${pattern}:\n${text.slice(-2000)}`);
-  return match;
+/** What the pattern finds in what the tool prints. */
+async function found(model, options, pattern) {
+  const tool = await engineTool('llama-perplexity');
+  for (let left = tries; left > 0; --left) {
+    const { stdout, stderr, status } = spawnSync(tool, ['-m', model, '-t', '1', ...options], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`llama-perplexity ended with ${status}:\n${stderr.slice(-2000)}`);
+    const match = pattern.exec(`${stdout}\n${stderr}`);
+    if (match !== null) return match;
+  }
+  throw new Error(`llama-perplexity printed nothing like ${pattern} in ${tries} tries`);
 }
