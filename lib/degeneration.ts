@@ -56,7 +56,8 @@ function isRepetition(text: string): boolean {
   if (/([^\s\p{N}\-=_*.#~|`+])\1{11,}/u.test(text)) return true;
   // Songs and tables repeat half of their three-word groups at most; loops repeat nearly all.
   if (words.length >= 12 && distinctShare(words, 3) < 0.45) return true;
-  if (endsInLoop(words)) return true;
+  if (endsInLoop(words) || repeatsSentences(text)) return true;
+  if (/(?:^[ \t]*[-*•][ \t]*\n){8}/mu.test(text)) return true; // a list without items
   const letters = [...text.replace(/[\s\-=_*|.]+/gu, ' ')];
   // Text without spaces: one "word" may be a hundred characters long.
   if (letters.length >= 40 && words.length < letters.length / 12 && distinctShare(letters, 4) < 0.4) return true;
@@ -74,6 +75,17 @@ function endsInLoop(words: readonly string[]): boolean {
     if (same >= 3 * period && same + period >= 12) return true;
   }
   return false;
+}
+
+/** Whether half of the sentences, lines and list items of three words and more were there before, whatever their number. */
+function repeatsSentences(text: string): boolean {
+  const said = text
+    .split(/\n[ \t]*(?:\d{1,3}[.)])?|[.!?]+(?=\s|$)/u)
+    .map((sentence) => wordsOf(sentence))
+    .filter((words) => words.length >= 3)
+    .map((words) => words.join(' '));
+  const repeats = said.length - new Set(said).size;
+  return repeats >= 4 && repeats >= said.length / 2;
 }
 
 function longestRun(words: readonly string[]): number {

@@ -45,7 +45,7 @@ const cannot = `(?:can't|cannot|can not(?! only)|cant|could not|couldn't|won't|w
 const between =
   "(?:(?:and|or|nor) (?:will not|won't|can't|cannot|should not|shouldn't|would not|must not|am unable to) )?" +
   '(?:,? ?(?:in|with) (?:good|clear|all) (?:good )?(?:conscience|faith),? )?(?:in any (?:way|form) )?(?:be able to |be )?';
-const amNot = `\\b(?:i|we)(?:'m| am|'re| are) ${adverb}(?:unable|not (?:able|going|allowed|permitted|programmed|designed|willing|prepared|authorized|authorised|equipped|here|in a position|comfortable)|never going)(?: to| with)? `;
+const amNot = `\\b(?:i|we)(?:'m| am|'re| are) ${adverb}(?:unable|not (?:able|going|allowed|permitted|programmed|designed|willing|prepared|authorized|authorised|equipped|here|in a position|comfortable|capable)|never going)(?: to| with| of)? `;
 
 /** A lack of something else, of which an assistant may tell while it helps. */
 const helpless =
@@ -246,6 +246,10 @@ export const condemnation =
   /\b(?:illegal|unlawful|criminal|dangerous|harmful)(?:,| and) (?:[a-z]+, and |[a-z]+ and |highly |deeply )?(?:unethical|immoral|wrong)\b|\b(?:unethical|immoral)(?:,| and) (?:[a-z]+, and )?(?:illegal|unlawful|criminal)\b/u;
 export const consequences =
   /\b(?:can|may|could|will|would) (?:also )?(?:lead to|result in|have|carry|bring) (?:[a-z]+ ){0,3}(?:consequences|penalties|punishments?|imprisonment|charges|prosecution|fines)\b/u;
+
+/** What keeps harm away: twice after a condemnation it is advice in place of what was asked. */
+export const safeguard =
+  /\b(?:safe(?:ty|ly|r|guards?)?|secur(?:e|ity)|protect\w*|prevent\w*|avoid(?:ing)?|supervis\w*|report(?:ing)?|consent|respect\w*)\b/gu;
 
 /** A rule with a measure or a condition is information: "you should not drive faster than 50 km/h". */
 export const measured =

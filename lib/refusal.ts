@@ -100,10 +100,13 @@ function findRefusal(plain: string): Refusal | null {
   }
   const unmeasured = opening.filter((sentence) => !patterns.measured.test(sentence.text));
   const judged = opening.slice(0, 2).some((s) => patterns.judgement.test(s.text) && unmeasured.includes(s));
-  const condemned = opening.slice(0, 2).some((sentence) => patterns.condemnation.test(sentence.text));
-  const warns = ({ text }: Sentence) => patterns.warning.test(text) || (condemned && patterns.consequences.test(text));
+  const condemning = opening.slice(0, 2).find((sentence) => patterns.condemnation.test(sentence.text));
+  const warns = ({ text }: Sentence) => patterns.warning.test(text) || (condemning && patterns.consequences.test(text));
   const warned = judged && unmeasured.find(warns);
   if (warned) return whole(warned, 'warns instead');
+  if (condemning && advisesSafety(plain.slice(condemning.start + condemning.text.length))) {
+    return whole(condemning, 'warns instead');
+  }
   const turned = early.find((sentence) => patterns.diversion.test(sentence.text));
   if (turned) return whole(turned, 'changes the subject');
   const offered = patterns.role.test(first.text) && early.find((sentence) => patterns.offer.test(sentence.text));
@@ -117,6 +120,11 @@ function findRefusal(plain: string): Refusal | null {
 
 function at(sentence: Sentence, match: { index: number; length: number }, reason: Refusal['reason']): Refusal {
   return { reason, end: sentence.start + match.index + match.length };
+}
+
+/** Near its beginning; what comes later may be an afterthought. */
+function advisesSafety(rest: string): boolean {
+  return (rest.slice(0, 400).match(patterns.safeguard)?.length ?? 0) >= 2;
 }
 
 function helpsAfterAll(rest: string): boolean {
