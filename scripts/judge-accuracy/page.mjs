@@ -180,7 +180,9 @@ function modelSection({ models, scores, matrix, part, agreement, rules }) {
   return `
 ## GGUF judges
 
-Nothing was fitted on either half, so answers of both count, in the order of the file, which a hash draws. ${models.map(({ name, format }) => `${name} judges as \`${format}\``).join('; ')}.
+Nothing was fitted on either half, so answers of both count, in the order of the file, which a hash draws. A small
+chat model is a poor judge, and one of those that answered here judges its own answers, too: this shows how a judge is measured, not
+how good one can be. ${models.map(({ name, format }) => `${name} judges as \`${format}\``).join('; ')}.
 An unknown label is counted as not right. The rules on the same answers for comparison (half A among them).
 
 ${scores([...models, rules], [part])}
