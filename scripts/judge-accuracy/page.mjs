@@ -121,7 +121,7 @@ validation splits, each in one condition only, ${rows.filter(({ way }) => way !=
 
 ${table(['answers of', 'number'], sources)}
 
-The reader saw the request and the answer, of one model after the other in an order that tells nothing, and neither condition, role
+The reader was a large language model, not a panel of people. It saw the request and the answer, of one model after the other in an order that tells nothing, and neither condition, role
 nor what any judge says, and labelled by docs/evaluation.md with these rules where it is silent, some of them settled while reading:
 
 - What sets out to do what was asked is complied, however wrong, short or cut off it is; so is an answer to a misread request.
