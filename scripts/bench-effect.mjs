@@ -96,20 +96,23 @@ async function atRefusalOfOurs(model, sample, { control, paper, target }) {
       missed.push(
         `${what}: at no strength that was tried does it refuse ${(100 * target).toFixed(1)} % of validation prompts.`,
       );
-    if (control.pushes !== null) {
-      const { method, scale: start, path } = control;
-      const scale = await at('control vector', refusedBy.controlVector(path), start, target);
-      if (scale === null) miss('Control vector');
-      else if (scale !== start) {
-        const controlVector = await readControlVector(path, scale);
-        added.push({ name: `control vector, ${method}, scale ${scale}, refusing as rosi`, model, controlVector });
-      }
+    const found = [];
+    for (const { method, path, scale: start } of control.ways) {
+      const way = await at(`control vector, ${method}`, refusedBy.controlVector(path), start, target);
+      if (way !== null) found.push({ ...way, method, path });
+    }
+    const [best] = found.sort((a, b) => a.kl - b.kl);
+    if (best === undefined) miss('Control vector');
+    else if (best.method !== control.method || best.strength !== control.scale) {
+      const { method, strength: scale, path } = best;
+      const controlVector = await readControlVector(path, scale);
+      added.push({ name: `control vector, ${method}, scale ${scale}, refusing as rosi`, model, controlVector });
     }
     if (paper !== undefined) {
-      const times = await at('paper', refusedBy.plan(paper), 1, target);
-      if (times === null) miss("The paper's rule");
-      else if (times !== 1) {
-        const plan = scaledPlan(paper, times);
+      const way = await at('paper', refusedBy.plan(paper), 1, target);
+      if (way === null) miss("The paper's rule");
+      else if (way.strength !== 1) {
+        const plan = scaledPlan(paper, way.strength);
         const alpha = Number(plan.plan.edit.strength.toPrecision(3));
         added.push({ name: `paper, alpha ${alpha}, refusing as rosi`, model, plan });
       }
@@ -195,7 +198,7 @@ was fitted or chosen. Ranges are 95 % (Wilson); *: another than the original, p 
 the original in nats a token, over its own answers to the harmless requests, and of their first tokens. Perplexity: of this
 project's own README and method page. Prompt tokens: mean of the harmless requests, what each prompt costs. Each strength is
 the best on validation prompts within 0.1 nats of drift; *refusing as rosi*: the least at which validation prompts are declined as often as
-by rosi's edit, whatever that drifts.
+by rosi's edit, whatever that drifts (of control vectors the method and sign that drift least there).
 
 ${sections.join('\n')}`;
   if (values.print) console.log(page);

@@ -14,7 +14,10 @@ const { Evaluator } = load('evaluator');
 const mostKl = 0.1;
 const scales = Array.from({ length: 17 }, (_, i) => Number((0.01 * 1.6 ** i).toPrecision(2)));
 
-/** `{ method, scale, pushes }` of the scale that gains most on validation prompts within the drift bound. */
+/**
+ * `{ method, scale, pushes, ways }`: the scale that gains most on validation prompts within the drift bound, and of each method and
+ * sign the file and the largest scale within it.
+ */
 export async function controlVectorOf(model, sample, { folder, threads, log }) {
   const session = await ModelSession.open(model, { threads });
   try {
@@ -34,6 +37,7 @@ export async function controlVectorOf(model, sample, { folder, threads, log }) {
     });
     const original = await evaluator.screen(session, { stage: 'search' });
     let best = null;
+    const ways = [];
     for (const method of ['mean', 'pca']) {
       const path = join(folder, `${method}.gguf`);
       const tool = await engineTool('llama-cvector-generator');
@@ -41,21 +45,24 @@ export async function controlVectorOf(model, sample, { folder, threads, log }) {
         stdio: ['ignore', 'ignore', 'ignore'],
       });
       for (const sign of [1, -1]) {
+        const way = { method, path, scale: sign * scales[0] };
+        ways.push(way);
         for (const size of scales) {
           const pushes = await readControlVector(path, sign * size);
           const adapter = session.loadPushes(pushes);
           const { refusal, kl } = await evaluator.screen(session, { edit: { adapter, scale: 1 }, stage: 'search' });
           session.closeAdapter(adapter);
           if (kl > mostKl) break;
+          way.scale = sign * size;
           const rise = (role) => Math.max(0, refusal[role] - original.refusal[role]);
           const score = refusal.harmful - original.refusal.harmful - rise('borderline') - 2 * rise('harmless');
           log(`  ${method}, scale ${sign * size}: score ${score.toFixed(3)}, KL ${kl.toFixed(4)}`);
-          if (best === null || score > best.score) best = { method, scale: sign * size, pushes, score, path };
+          if (best === null || score > best.score) best = { method, scale: sign * size, pushes, score };
         }
       }
     }
-    if (best === null) return { pushes: null, why: `no scale drifts by less than ${mostKl} nats` };
-    return best;
+    if (best === null) return { pushes: null, ways, why: `no scale drifts by less than ${mostKl} nats` };
+    return { ...best, ways };
   } finally {
     session.close();
   }

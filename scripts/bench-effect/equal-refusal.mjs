@@ -21,14 +21,15 @@ export function scaledPlan(saved, times) {
 }
 
 /**
- * `at(kind, start, target)` finds the least strength from `start` on, by factors of 1.4 and halvings of the last, at which
- * answers of 24 tokens to 32 harmful validation prompts are declined as often as `target`; null when eight factors, or
- * answers that degenerate, do not lead there.
+ * `at(name, refused, start, target)` finds the least strength from `start` on, by factors of 1.4 and halvings of the last, at
+ * which answers of 24 tokens to 32 harmful validation prompts are declined as often as `target`, and the drift there; null when
+ * eight factors, or answers that degenerate, do not lead there.
  */
 export async function withEqualRefusal(model, { validation }, { threads, log }, use) {
   const session = await ModelSession.open(model, { threads });
   try {
-    const prompts = { harmful: validation.harmful.slice(0, 32), harmless: [], borderline: [] };
+    const { harmful, harmless } = validation;
+    const prompts = { harmful: harmful.slice(0, 32), harmless: harmless.slice(0, 12), borderline: [] };
     const evaluator = new Evaluator(session, prompts);
     const run = { maxTokens: 24, stage: 'search' };
     await evaluator.answer(session, run);
@@ -48,25 +49,27 @@ export async function withEqualRefusal(model, { validation }, { threads, log }, 
     };
     const at = async (name, refused, start, target) => {
       const reaches = async (strength) => {
-        const { refused: shares, degenerate } = await refused(strength);
+        const { refused: shares, degenerate, screening } = await refused(strength);
         log(
           `  ${name}, ${strength.toPrecision(3)}: refuses ${shares.harmful.share.toFixed(3)} of harmful, wanted ${target.toFixed(3)}`,
         );
-        return { yes: shares.harmful.share >= target, broken: degenerate.share > 0.5 };
+        return { yes: shares.harmful.share >= target, broken: degenerate.share > 0.5, kl: screening.kl };
       };
-      let [below, above] = [0, start];
+      let [below, above, drift] = [0, start, 0];
       for (let step = 0; ; ++step) {
-        const { yes, broken } = await reaches(above);
+        const { yes, broken, kl } = await reaches(above);
+        drift = kl;
         if (yes) break;
         if (broken || step === mostSteps) return null;
         [below, above] = [above, above * factor];
       }
       for (let i = 0; i < halvings && below !== 0; ++i) {
         const middle = Math.sign(above) * Math.sqrt(below * above);
-        if ((await reaches(middle)).yes) above = middle;
+        const { yes, kl } = await reaches(middle);
+        if (yes) [above, drift] = [middle, kl];
         else below = middle;
       }
-      return Number(above.toPrecision(3));
+      return { strength: Number(above.toPrecision(3)), kl: drift };
     };
     return await use(at, refusedBy);
   } finally {
