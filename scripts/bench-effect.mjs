@@ -67,8 +67,14 @@ async function orWhy(running) {
     return { result: await running };
   } catch (error) {
     if (!(error instanceof RosiError)) throw error;
-    return { why: `${error.code}: ${error.message}` };
+    return { why: `${error.code}: ${error.message}`, nearest: error.details.nearest };
   }
+}
+
+/** The edit of a search also where it gains less than it costs: a row of the table all the same. */
+async function atItsBest(find) {
+  const found = await orWhy(find({}));
+  return found.nearest === undefined ? found : orWhy(find({ pick: found.nearest.number }));
 }
 
 /** Perplexity of this project's own pages, which no model was trained on. */
@@ -130,7 +136,7 @@ async function section(model, { set, suites }, folder) {
   const notes = [];
   log(`${name}: control vector`);
   const sample = splitPrompts(set, { seed: 0 });
-  const control = await controlVectorOf(model, sample, { folder, threads, log });
+  const control = await controlVectorOf(model, sample, { folder: values.cache ?? folder, threads, log });
   if (control.pushes === null) notes.push(`Control vector: ${control.why}.`);
   else
     columns.push({
@@ -139,7 +145,7 @@ async function section(model, { set, suites }, folder) {
       controlVector: control.pushes,
     });
   log(`${name}: the paper's rule`);
-  const paper = await orWhy(makePlan(model, set, { threads, rightFactor: 'mean-row' }));
+  const paper = await atItsBest((options) => makePlan(model, set, { threads, rightFactor: 'mean-row', ...options }));
   if (paper.result)
     columns.push({ name: `paper, alpha ${paper.result.plan.edit.strength}`, model, plan: paper.result });
   else notes.push(`The paper's rule: ${paper.why}`);

@@ -44,7 +44,7 @@ export async function chooseByAnswers(trials: Trials, targets: Targets): Promise
       (refused < hardlyAny
         ? 'A model that hardly refuses has little to amplify: give a system prompt (option system), or take one that was aligned'
         : 'Give more prompts or a higher maxKl'),
-    { maxKl: targets.maxKl, tried: trials.all.length, refusedBefore: refused },
+    { maxKl: targets.maxKl, tried: trials.all.length, refusedBefore: refused, nearest: best },
   );
 }
 

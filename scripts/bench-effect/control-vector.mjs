@@ -1,8 +1,8 @@
 // The best control vector that llama-cvector-generator makes of the fitting prompts.
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { engineTool } from '../engine-tools.mjs';
 import { root } from '../lay-out-engine.mjs';
@@ -16,14 +16,23 @@ const scales = Array.from({ length: 17 }, (_, i) => Number((0.01 * 1.6 ** i).toP
 
 /**
  * `{ method, scale, pushes, ways }`: the scale that gains most on validation prompts within the drift bound, and of each method and
- * sign the file and the largest scale within it.
+ * sign the file and the largest scale within it. Kept in `folder`, and found there again.
  */
-export async function controlVectorOf(model, sample, { folder, threads, log }) {
+export async function controlVectorOf(model, sample, options) {
+  const file = (ending) => join(options.folder, `${basename(model)}.${sample.summary.sha256.slice(0, 12)}.${ending}`);
+  const kept = file('control.json');
+  if (!existsSync(kept)) writeFileSync(kept, JSON.stringify(await scan(model, sample, file, options)));
+  const { best, ways } = JSON.parse(readFileSync(kept, 'utf8'));
+  if (best === null) return { pushes: null, ways, why: `no scale drifts by less than ${mostKl} nats` };
+  return { ...best, ways, pushes: await readControlVector(best.path, best.scale) };
+}
+
+async function scan(model, sample, nameOf, { threads, log }) {
   const session = await ModelSession.open(model, { threads });
   try {
     const pairs = Math.min(64, sample.fit.harmful.length, sample.fit.harmless.length);
     const file = (role) => {
-      const path = join(folder, `${role}.txt`);
+      const path = nameOf(`${role}.txt`);
       // One prompt a line, in the chat template, with escapes for what would end the line.
       const line = (user) => promptText(session.render({ user })).replace(/\\/gu, '\\\\').replace(/\n/gu, '\\n');
       writeFileSync(path, `${sample.fit[role].slice(0, pairs).map(line).join('\n')}\n`);
@@ -39,7 +48,7 @@ export async function controlVectorOf(model, sample, { folder, threads, log }) {
     let best = null;
     const ways = [];
     for (const method of ['mean', 'pca']) {
-      const path = join(folder, `${method}.gguf`);
+      const path = nameOf(`${method}.gguf`);
       const tool = await engineTool('llama-cvector-generator');
       execFileSync(tool, ['-m', model, ...files, '--method', method, '-o', path, '-t', String(threads), '-ngl', '0'], {
         stdio: ['ignore', 'ignore', 'ignore'],
@@ -57,12 +66,11 @@ export async function controlVectorOf(model, sample, { folder, threads, log }) {
           const rise = (role) => Math.max(0, refusal[role] - original.refusal[role]);
           const score = refusal.harmful - original.refusal.harmful - rise('borderline') - 2 * rise('harmless');
           log(`  ${method}, scale ${sign * size}: score ${score.toFixed(3)}, KL ${kl.toFixed(4)}`);
-          if (best === null || score > best.score) best = { method, scale: sign * size, pushes, score };
+          if (best === null || score > best.score) best = { method, scale: sign * size, score, path };
         }
       }
     }
-    if (best === null) return { pushes: null, ways, why: `no scale drifts by less than ${mostKl} nats` };
-    return { ...best, ways };
+    return { best, ways };
   } finally {
     session.close();
   }

@@ -9,7 +9,7 @@ const { ModelSession, readControlVector } = load('index');
 const { Evaluator } = load('evaluator');
 const { withEdit } = load('trial-edit');
 
-const factor = 1.4;
+const factor = 1.6;
 const mostSteps = 8;
 const halvings = 2;
 
@@ -21,7 +21,7 @@ export function scaledPlan(saved, times) {
 }
 
 /**
- * `at(name, refused, start, target)` finds the least strength from `start` on, by factors of 1.4 and halvings of the last, at
+ * `at(name, refused, start, target)` finds the least strength from `start` on, by factors of 1.6 and halvings of the last, at
  * which answers of 24 tokens to 32 harmful validation prompts are declined as often as `target`, and the drift there; null when
  * eight factors, or answers that degenerate, do not lead there.
  */
