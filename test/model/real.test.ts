@@ -59,7 +59,7 @@ if (models.length === 0) {
             'so layer and strength are given and its refusals are not tested\n',
         );
       }
-      report = await harden(path, sample, { output, ...(hasRefusal ? {} : { layer: 15, strength: 2 }) });
+      report = await harden(path, sample, { output, ...(hasRefusal ? { trials: 20 } : { layer: 15, strength: 2 }) });
       const { before, after, edit, kl, seconds, peakMiB } = report;
       const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
       process.stderr.write(
