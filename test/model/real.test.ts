@@ -59,7 +59,11 @@ if (models.length === 0) {
             'so layer and strength are given and its refusals are not tested\n',
         );
       }
-      report = await harden(path, sample, { output, ...(hasRefusal ? { trials: 20 } : { layer: 15, strength: 2 }) });
+      // Given, since a search takes ten minutes: docs/method.md has this edit on this model. npm run bench:effect searches.
+      report = await harden(path, sample, {
+        output,
+        ...(hasRefusal ? { layer: 14, strength: 1.79 } : { layer: 15, strength: 2 }),
+      });
       const { before, after, edit, kl, seconds, peakMiB } = report;
       const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
       process.stderr.write(
