@@ -1,6 +1,6 @@
 import type { Streams } from './capture';
 import type { Direction } from './direction';
-import { Evaluator } from './evaluator';
+import { Evaluator, firstOf } from './evaluator';
 import type { Screening } from './first-token';
 import { planUpdate, type UpdatePlan } from './plan';
 import { roles, type Role } from './prompts';
@@ -24,7 +24,7 @@ export interface EffectStability {
 }
 
 const resamples = 8;
-const most = 32;
+const most = { harmful: 32, harmless: 32, borderline: 32 };
 
 /**
  * Bootstrap of an edit's effect: the direction is read from the fitting prompts drawn again with replacement, at the same
@@ -41,12 +41,7 @@ export async function effectStability(
   prompts: Record<Role, string[]>,
   { seed, signal, onProgress }: CallOptions & { seed: number },
 ): Promise<EffectStability> {
-  const few = (role: Role) => prompts[role].slice(0, most);
-  const evaluator = new Evaluator(session, {
-    harmful: few('harmful'),
-    harmless: few('harmless'),
-    borderline: few('borderline'),
-  });
+  const evaluator = new Evaluator(session, firstOf(prompts, most));
   await evaluator.screen(session, { stage: 'stability', note: 'the original' });
   const random = seededRandom(seed, 'effect');
   const effectOf = (along: Direction, note: string) =>

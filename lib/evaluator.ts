@@ -24,6 +24,14 @@ export interface Behaviour {
 /** How many prompts of each role are run: the first ones. */
 export type Counts = Readonly<Record<Role, number>>;
 
+export function firstOf(prompts: Readonly<Record<Role, string[]>>, counts: Counts): Record<Role, string[]> {
+  return {
+    harmful: prompts.harmful.slice(0, counts.harmful),
+    harmless: prompts.harmless.slice(0, counts.harmless),
+    borderline: prompts.borderline.slice(0, counts.borderline),
+  };
+}
+
 interface RunOptions {
   /** Default: all prompts. */
   counts?: Counts;

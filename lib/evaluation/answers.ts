@@ -102,7 +102,14 @@ export async function withSubject<T>(
   options: CallOptions,
   use: (session: ModelSession, edit?: RunTimeEdit) => Promise<T>,
 ): Promise<T> {
-  if (controlVector !== null) return use(session, { adapter: session.loadPushes(controlVector), scale: 1 });
+  if (controlVector !== null) {
+    const adapter = session.loadPushes(controlVector);
+    try {
+      return await use(session, { adapter, scale: 1 });
+    } finally {
+      session.closeAdapter(adapter);
+    }
+  }
   if (plan === null || plan.plan.tensors.length === 0) return use(session);
   return withEdit(session, plan.plan, options, use);
 }

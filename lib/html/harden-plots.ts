@@ -6,7 +6,7 @@ import { sameShape, type Trial } from '../search/trial';
 import { percent } from '../text';
 import { markup, type Markup } from './escape';
 import { keys } from './pieces';
-import { figure, fitted, shareAxis } from './plots';
+import { dashed, figure, fitted, shareAxis } from './plots';
 import { colour } from './theme';
 
 const height = 220;
@@ -79,19 +79,7 @@ export async function trialPlot(report: HardenReport): Promise<Markup | null> {
       shareAxis('left', 'y', 'harmful refused'),
     ],
     marks: [
-      {
-        type: 'rule',
-        from: { data: 'bound' },
-        encode: {
-          enter: {
-            x: { scale: 'x', field: 'kl' },
-            y: { value: 0 },
-            y2: { value: height },
-            stroke: { value: colour('third') },
-            strokeDash: { value: [4, 3] },
-          },
-        },
-      },
+      dashed({ x: { scale: 'x', field: 'kl' }, height }, { from: 'bound', stroke: colour('third') }),
       symbols('points', {
         fill: { field: 'fill' },
         stroke: { field: 'line' },
@@ -159,18 +147,7 @@ export async function strengthPlots(report: HardenReport): Promise<Markup[]> {
     ],
     axes: [{ orient: 'bottom', scale: 'x', title: 'strength', tickCount: 6 }, axis],
     marks: [
-      {
-        type: 'rule',
-        encode: {
-          enter: {
-            x: { scale: 'x', value: edit.strength },
-            y: { value: 0 },
-            y2: { value: 180 },
-            stroke: { value: colour('soft') },
-            strokeDash: { value: [4, 3] },
-          },
-        },
-      },
+      dashed({ x: { scale: 'x', value: edit.strength }, height: 180 }),
       {
         type: 'group',
         from: { facet: { name: 'one', data: 'values', groupby: 'name' } },

@@ -6,7 +6,7 @@ import type { HardenReport } from '../report';
 import { percent } from '../text';
 import { markup, type Markup } from './escape';
 import { keys } from './pieces';
-import { figure, fitted, shareAxis } from './plots';
+import { dashed, figure, fitted, shareAxis } from './plots';
 import { colour } from './theme';
 
 const height = 150;
@@ -63,18 +63,7 @@ function byLayer(
 ): Spec {
   const xy = { x: { scale: 'x', field: 'layer' }, y: { scale: 'y', field: 'y' } };
   const marks: Mark[] = [
-    {
-      type: 'rule',
-      encode: {
-        enter: {
-          x: { scale: 'x', value: chosen },
-          y: { value: 0 },
-          y2: { value: height },
-          stroke: { value: colour('soft') },
-          strokeDash: { value: [4, 3] },
-        },
-      },
-    },
+    dashed({ x: { scale: 'x', value: chosen }, height }),
     {
       type: 'line',
       from: { data: 'points' },

@@ -72,6 +72,22 @@ const common: Partial<Vega.Spec> = {
   } as Vega.Config,
 };
 
+/** A dashed line across the frame. */
+export function dashed(
+  at: { x: object; height: number } | { y: object },
+  { from, stroke = colour('soft') }: { from?: string; stroke?: string } = {},
+): Vega.Mark {
+  const ends =
+    'x' in at
+      ? { x: at.x, y: { value: 0 }, y2: { value: at.height } }
+      : { y: at.y, x: { value: 0 }, x2: { signal: 'width' } };
+  return {
+    type: 'rule',
+    ...(from === undefined ? {} : { from: { data: from } }),
+    encode: { enter: { ...ends, stroke: { value: stroke }, strokeDash: { value: [4, 3] } } },
+  };
+}
+
 /** The axis of shares, 0 to 100 %. */
 export const shareAxis = (orient: 'bottom' | 'left', scale: string, title?: string): Vega.Axis => ({
   orient,

@@ -2,7 +2,7 @@ import type { HardenReport } from '../report';
 import { percent } from '../text';
 import { markup, type Markup } from './escape';
 import { keys } from './pieces';
-import { figure, fitted } from './plots';
+import { dashed, figure, fitted } from './plots';
 import { colour, seriesColour } from './theme';
 
 type Tensor = HardenReport['tensors'][number];
@@ -88,19 +88,7 @@ export async function tensorPlots({ tensors }: HardenReport): Promise<Markup | n
             { orient: 'left', scale: 'y', format, tickCount: 4, grid: true },
           ],
           marks: [
-            {
-              type: 'rule',
-              from: { data: 'whole' },
-              encode: {
-                enter: {
-                  y: { scale: 'y', field: 'y' },
-                  x: { value: 0 },
-                  x2: { signal: 'width' },
-                  stroke: { value: colour('soft') },
-                  strokeDash: { value: [4, 3] },
-                },
-              },
-            },
+            dashed({ y: { scale: 'y', field: 'y' } }, { from: 'whole' }),
             {
               type: 'symbol',
               from: { data: 'points' },

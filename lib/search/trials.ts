@@ -1,6 +1,6 @@
 import type { Streams } from '../capture';
 import { chooseDirection } from '../direction';
-import { Evaluator, type Behaviour, type Counts } from '../evaluator';
+import { Evaluator, firstOf, type Behaviour, type Counts } from '../evaluator';
 import type { Screening } from '../first-token';
 import type { Settings } from '../options';
 import { planUpdate, type Edit } from '../plan';
@@ -49,9 +49,7 @@ export class Trials {
     prompts: Record<Role, string[]>,
     settings: TrialSettings,
   ): Promise<Trials> {
-    const counts = (role: Role) => prompts[role].slice(0, fine[role]);
-    const taken = { harmful: counts('harmful'), harmless: counts('harmless'), borderline: counts('borderline') };
-    const evaluator = new Evaluator(session, taken);
+    const evaluator = new Evaluator(session, firstOf(prompts, fine));
     const before = await evaluator.answer(session, { ...answering, note: 'the original' });
     const original = { screening: before.screening, validated: validate(before, before) };
     return new Trials(session, activations, pushes, settings, evaluator, original, before);

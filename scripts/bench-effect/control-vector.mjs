@@ -9,7 +9,9 @@ import { root } from '../lay-out-engine.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
 const { ModelSession, promptText, readControlVector } = load('index');
-const { Evaluator } = load('evaluator');
+const { Evaluator, firstOf } = load('evaluator');
+const { withSubject } = load('evaluation/answers');
+const { screeningScore } = load('search/trial');
 
 const mostKl = 0.1;
 const scales = Array.from({ length: 17 }, (_, i) => Number((0.01 * 1.6 ** i).toPrecision(2)));
@@ -39,11 +41,7 @@ async function scan(model, sample, nameOf, { threads, log }) {
       return path;
     };
     const files = ['--positive-file', file('harmful'), '--negative-file', file('harmless')];
-    const evaluator = new Evaluator(session, {
-      harmful: sample.validation.harmful.slice(0, 32),
-      harmless: sample.validation.harmless.slice(0, 24),
-      borderline: sample.validation.borderline.slice(0, 32),
-    });
+    const evaluator = new Evaluator(session, firstOf(sample.validation, { harmful: 32, harmless: 24, borderline: 32 }));
     const original = await evaluator.screen(session, { stage: 'search' });
     let best = null;
     const ways = [];
@@ -57,14 +55,14 @@ async function scan(model, sample, nameOf, { threads, log }) {
         const way = { method, path, scale: sign * scales[0] };
         ways.push(way);
         for (const size of scales) {
-          const pushes = await readControlVector(path, sign * size);
-          const adapter = session.loadPushes(pushes);
-          const { refusal, kl } = await evaluator.screen(session, { edit: { adapter, scale: 1 }, stage: 'search' });
-          session.closeAdapter(adapter);
+          const controlVector = await readControlVector(path, sign * size);
+          const screening = await withSubject(session, { plan: null, controlVector }, {}, (asked, edit) =>
+            evaluator.screen(asked, { edit, stage: 'search' }),
+          );
+          const { kl } = screening;
           if (kl > mostKl) break;
           way.scale = sign * size;
-          const rise = (role) => Math.max(0, refusal[role] - original.refusal[role]);
-          const score = refusal.harmful - original.refusal.harmful - rise('borderline') - 2 * rise('harmless');
+          const score = screeningScore(screening, original);
           log(`  ${method}, scale ${sign * size}: score ${score.toFixed(3)}, KL ${kl.toFixed(4)}`);
           if (best === null || score > best.score) best = { method, scale: sign * size, score, path };
         }

@@ -6,8 +6,8 @@ import { root } from '../lay-out-engine.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
 const { ModelSession, readControlVector } = load('index');
-const { Evaluator } = load('evaluator');
-const { withEdit } = load('trial-edit');
+const { Evaluator, firstOf } = load('evaluator');
+const { withSubject } = load('evaluation/answers');
 
 const factor = 1.6;
 const mostSteps = 8;
@@ -28,24 +28,14 @@ export function scaledPlan(saved, times) {
 export async function withEqualRefusal(model, { validation }, { threads, log }, use) {
   const session = await ModelSession.open(model, { threads });
   try {
-    const { harmful, harmless } = validation;
-    const prompts = { harmful: harmful.slice(0, 32), harmless: harmless.slice(0, 12), borderline: [] };
-    const evaluator = new Evaluator(session, prompts);
+    const evaluator = new Evaluator(session, firstOf(validation, { harmful: 32, harmless: 12, borderline: 0 }));
     const run = { maxTokens: 24, stage: 'search' };
     await evaluator.answer(session, run);
+    const answer = (plan, controlVector) =>
+      withSubject(session, { plan, controlVector }, {}, (asked, edit) => evaluator.answer(asked, { ...run, edit }));
     const refusedBy = {
-      plan: (saved) => (strength) =>
-        withEdit(session, scaledPlan(saved, strength).plan, {}, (edited, edit) =>
-          evaluator.answer(edited, { ...run, edit }),
-        ),
-      controlVector: (path) => async (strength) => {
-        const adapter = session.loadPushes(await readControlVector(path, strength));
-        try {
-          return await evaluator.answer(session, { ...run, edit: { adapter, scale: 1 } });
-        } finally {
-          session.closeAdapter(adapter);
-        }
-      },
+      plan: (saved) => (strength) => answer(scaledPlan(saved, strength), null),
+      controlVector: (path) => async (strength) => answer(null, await readControlVector(path, strength)),
     };
     const at = async (name, refused, start, target) => {
       const reaches = async (strength) => {
