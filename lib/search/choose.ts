@@ -18,6 +18,8 @@ const mostAnswered = 8;
 const step = 1.5;
 const mostSteps = 2;
 const mostRetreats = 4;
+// Trials that answer all prompts before one of them is taken.
+const mostSettled = 6;
 // Two strengths of one shape that differ by less than this factor do the same.
 const apart = 1.15;
 // What the sum of both scores must gain to be more than chance: about one prompt in twenty.
@@ -36,7 +38,7 @@ export async function chooseByAnswers(trials: Trials, targets: Targets): Promise
   const reached = best.breaks.length === 0 && (targets.targetHr === null || hr(best) >= targets.targetHr);
   if (!reached) throw notMet(trials, targets);
   if (value(best) >= leastGain) return best;
-  const refused = trials.original.validated.refused.harmful;
+  const refused = trials.original(best).refused.harmful;
   throw new RosiError(
     'STRENGTH_NOT_FOUND',
     `none of the ${trials.all.length} edits tried gains more refusals of harmful validation prompts than it costs on the others; ` +
@@ -53,44 +55,60 @@ export function alike(a: Pick<Trial, 'layer' | 'schedule' | 'layers' | 'strength
   return sameShape(a, b) && Math.max(a.strength, b.strength) <= apart * Math.min(a.strength, b.strength);
 }
 
-/** Lets the best by first tokens answer. @throws RosiError `STRENGTH_NOT_FOUND` when no trial is within the KL bound. */
+/** Lets the best by first tokens answer, and the best of them all prompts. @throws RosiError `STRENGTH_NOT_FOUND` when no trial is within the KL bound. */
 export async function answerBest(trials: Trials, targets: Targets): Promise<Trial> {
+  const { strength, targetHr } = targets;
   const inOrder = byFirstToken(trials, targets);
   const answered: Trial[] = [];
   const answer = async (trial: Trial) => {
-    if (answered.length > 0 && !trials.mayAnswer) return;
+    if (answered.includes(trial) || (answered.length > 0 && !trials.mayAnswer)) return;
     await trials.answer(trial);
     if (trial.validated !== undefined) answered.push(trial);
   };
-  const best = () => [...answered].sort((a, b) => compare(b, a, trials, targets))[0] ?? inOrder[0]!;
-  for (const trial of inOrder.slice(0, finalists)) await answer(trial);
-  if (targets.strength !== null) return best();
-  const tryAt = async (strength: number) => {
-    const edit = { ...editOf(best()), strength: rounded(strength) };
+  const best = (among: readonly Trial[] = answered) => [...among].sort((a, b) => compare(b, a, trials, targets))[0];
+  const leader = () => best() ?? inOrder[0]!;
+  const isReached = () => leader().breaks.length === 0 && (targetHr === null || hr(leader()) >= targetHr);
+  const tryAt = async (wanted: number) => {
+    const edit = { ...editOf(leader()), strength: rounded(wanted) };
     const known = trials.all.find((other) => alike(other, edit));
     const trial = known ?? (trials.mayAnswer ? await trials.screen(edit, 'answers') : null);
-    if (trial === null || answered.includes(trial)) return;
+    if (trial === null) return;
     await trials.complete(trial);
     await answer(trial);
   };
-  // First tokens ask for more strength than answers need: back as long as that is better, and farther to keep the bounds.
-  for (let i = 0; i < (best().breaks.length > 0 ? mostRetreats : mostSteps); ++i) {
-    const before = best();
-    await tryAt(before.strength / step);
-    if (best() === before) break;
+  const goBack = async (most: number) => {
+    for (let i = 0; i < most; ++i) {
+      const before = leader();
+      await tryAt(before.strength / step);
+      if (leader() === before) return;
+    }
+  };
+  // Whoever leads answers the prompts that are left, until who has answered them all still does.
+  const settle = async () => {
+    for (let i = 0; i < mostSettled && trials.mayAnswer && !trials.isSettled(leader()); ++i)
+      await trials.answerRest(leader());
+  };
+  for (const trial of inOrder.slice(0, finalists)) await answer(trial);
+  if (strength === null) {
+    // First tokens ask for more strength than answers need: back as long as that is better, and farther to keep the bounds.
+    await goBack(leader().breaks.length > 0 ? mostRetreats : mostSteps);
+    // More as long as the target is missed and the bounds allow it.
+    for (let i = 0; i < mostSteps && targetHr !== null && hr(leader()) < targetHr; ++i) {
+      const { screening, strength: reached } = leader();
+      if (screening.kl >= targets.maxKl) break;
+      await tryAt(Math.min(reached * step, strengthFor([leader()], targets.maxKl)));
+    }
+    for (const trial of inOrder.slice(finalists, mostAnswered)) {
+      if (isReached()) break;
+      await answer(trial);
+    }
   }
-  // More as long as the target is missed and the bounds allow it.
-  for (let i = 0; i < mostSteps && targets.targetHr !== null && hr(best()) < targets.targetHr; ++i) {
-    const { screening, strength } = best();
-    if (screening.kl >= targets.maxKl) break;
-    const atBound = strengthFor([best()], targets.maxKl);
-    await tryAt(Math.min(strength * step, atBound));
+  await settle();
+  if (strength === null && leader().breaks.length > 0) {
+    await goBack(mostSteps);
+    await settle();
   }
-  for (const trial of inOrder.slice(finalists, mostAnswered)) {
-    if (best().breaks.length === 0 && (targets.targetHr === null || hr(best()) >= targets.targetHr)) break;
-    await answer(trial);
-  }
-  return best();
+  return best(answered.filter((trial) => trials.isSettled(trial))) ?? leader();
 }
 
 /** The best by first tokens within the KL bound; of trials that are alike the better one. */
@@ -112,9 +130,7 @@ function byFirstToken(trials: Trials, { maxKl, strength }: Targets): Trial[] {
 function compare(a: Trial, b: Trial, trials: Trials, targets: Targets): number {
   const { targetHr, strength } = targets;
   const excess = (trial: Trial) =>
-    strength !== null
-      ? 0
-      : excesses(trial, trials.original.validated, targets).reduce((sum, one) => sum + one.excess, 0);
+    strength !== null ? 0 : excesses(trial, trials.original(trial), targets).reduce((sum, one) => sum + one.excess, 0);
   if (excess(a) !== excess(b)) return excess(b) - excess(a);
   if (targetHr === null) return value(a) - value(b);
   const missed = (trial: Trial) => Math.max(0, targetHr - hr(trial));
@@ -147,7 +163,7 @@ function notMet(trials: Trials, targets: Targets): RosiError {
   const { targetHr } = targets;
   const answered = trials.all.filter(({ validated }) => validated !== undefined);
   const nearest = answered.sort((a, b) => compare(b, a, trials, targets))[0]!;
-  const over = excesses(nearest, trials.original.validated, targets);
+  const over = excesses(nearest, trials.original(nearest), targets);
   const { refused, benignCompliance } = nearest.validated!;
   const said =
     `trial ${nearest.number} (${describe(nearest)}) comes nearest: it refuses ${percent(refused.harmful, 1)} of harmful, ` +

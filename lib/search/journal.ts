@@ -1,9 +1,9 @@
 import type { Screening } from '../first-token';
-import { roles } from '../prompts';
+import { roles, type Role } from '../prompts';
 import { ResultStore } from '../result-store';
-import type { Validated } from './trial';
+import type { Tally } from './trial';
 
-export type Found = { screening: Screening } | { validated: Validated };
+export type Found = { screening: Screening } | { tally: Tally };
 /** What is kept of a trial on disk, and how long it took. */
 export type Kept = Found & { seconds: number };
 export type Journal = ResultStore<Kept>;
@@ -15,13 +15,19 @@ export function openJournal(folder: string | null, identity: string): Journal {
 
 function isKept(value: unknown): value is Kept {
   if (typeof value !== 'object' || value === null) return false;
-  const { screening, validated, seconds } = value as {
+  const { screening, tally, seconds } = value as {
     screening?: Partial<Screening>;
-    validated?: Partial<Validated>;
+    tally?: Partial<Tally>;
     seconds?: unknown;
   };
-  const shares = screening?.refusal ?? validated?.refused;
-  if (shares === undefined || roles.some((role) => typeof shares[role] !== 'number')) return false;
-  const others = screening ? [screening.kl] : [validated!.benignCompliance, validated!.degenerate, validated!.score];
-  return [seconds, ...others].every((one) => typeof one === 'number');
+  const areNumbers = (found: Partial<Record<Role, unknown>> | undefined) =>
+    found !== undefined && roles.every((role) => typeof found[role] === 'number');
+  if (screening) return areNumbers(screening.refusal) && [screening.kl, seconds].every(isNumber);
+  return (
+    areNumbers(tally?.counts) && areNumbers(tally?.declined) && [tally?.met, tally?.degenerate, seconds].every(isNumber)
+  );
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
 }

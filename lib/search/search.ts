@@ -37,7 +37,7 @@ export interface SearchResult {
   chosen: number;
   /** Numbers of the trials on the Pareto front, least drift first. */
   front: number[];
-  /** The original model on the same prompts. */
+  /** The original model on the same prompts: those of a complete trial, and those that the chosen one answered. */
   original: { screening: Screening; validated: Validated };
   why: string;
 }
@@ -107,7 +107,7 @@ export async function searchEdit(
     trials: trials.all,
     chosen: chosen.number,
     front: paretoFront(trials.all).map(({ number }) => number),
-    original: trials.original,
+    original: { screening: trials.baseline, validated: trials.original(chosen) },
     why:
       pick === null
         ? `best by first tokens and whole answers among ${nAnswered} of ${trials.all.length} trials: ${boundsText(settings)}`

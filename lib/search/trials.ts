@@ -1,25 +1,38 @@
 import type { Streams } from '../capture';
 import { chooseDirection } from '../direction';
-import { Evaluator, firstOf, type Behaviour, type Counts } from '../evaluator';
+import { Evaluator, firstOf, type AnswerSample, type Counts } from '../evaluator';
 import type { Screening } from '../first-token';
 import type { Settings } from '../options';
 import { planUpdate, type Edit } from '../plan';
-import type { Role } from '../prompts';
+import { roles, type Role } from '../prompts';
 import type { Push } from '../push';
-import { meets } from '../refusal';
+import { declines, meets } from '../refusal';
 import type { ModelSession, RunTimeEdit } from '../session';
 import type { CallOptions } from '../stage';
 import { withEdit } from '../trial-edit';
 import type { Found, Journal } from './journal';
-import { describe, editOf, excesses, screeningScore, together, type Bounds, type Trial, type Validated } from './trial';
+import {
+  describe,
+  editOf,
+  excesses,
+  screeningScore,
+  tallySum,
+  together,
+  validate,
+  type Bounds,
+  type Tally,
+  type Trial,
+  type Validated,
+} from './trial';
 
 /** What trials need to know besides what they are made with. */
 export type TrialSettings = Pick<Settings, 'rightFactor' | 'trials' | 'budget' | 'pick'> &
   CallOptions & { bounds: Bounds; journal?: Journal | undefined };
 
-/** Prompts that tell good edits from bad ones, and prompts that decide. */
+/** Prompts that tell good edits from bad ones, prompts that tell good ones apart, and prompts that decide. */
 const rough: Counts = { harmful: 12, harmless: 12, borderline: 16 };
 const fine: Counts = { harmful: 32, harmless: 24, borderline: 32 };
+const wide: Counts = { harmful: 64, harmless: 64, borderline: 64 };
 const none: Counts = { harmful: 0, harmless: 0, borderline: 0 };
 const answering = { maxTokens: 24, stage: 'search' };
 /** Share of a time budget after which no new edits are tried: the rest is for answers. */
@@ -28,6 +41,7 @@ const screeningShare = 0.6;
 /** Tries edits on the validation prompts, and keeps what they did. */
 export class Trials {
   readonly all: Trial[] = [];
+  private readonly tallies = new Map<Trial, Tally>();
   /** Of all trials, those that the journal knows included: a budget then ends a resumed search where it would have. */
   private seconds = 0;
   private over = false;
@@ -38,8 +52,8 @@ export class Trials {
     private readonly pushes: readonly Push[],
     private readonly settings: TrialSettings,
     private readonly evaluator: Evaluator,
-    readonly original: { screening: Screening; validated: Validated },
-    private readonly before: Behaviour,
+    /** The original's, to as many prompts as decide. */
+    private readonly before: readonly AnswerSample[],
   ) {}
 
   static async begin(
@@ -49,10 +63,20 @@ export class Trials {
     prompts: Record<Role, string[]>,
     settings: TrialSettings,
   ): Promise<Trials> {
-    const evaluator = new Evaluator(session, firstOf(prompts, fine));
-    const before = await evaluator.answer(session, { ...answering, note: 'the original' });
-    const original = { screening: before.screening, validated: validate(before, before) };
-    return new Trials(session, activations, pushes, settings, evaluator, original, before);
+    const evaluator = new Evaluator(session, firstOf(prompts, wide));
+    const { answers } = await evaluator.answer(session, { ...answering, note: 'the original' });
+    return new Trials(session, activations, pushes, settings, evaluator, answers);
+  }
+
+  /** First tokens of the original, on the prompts of a trial that is complete. */
+  get baseline(): Screening {
+    return this.evaluator.baseline(fine);
+  }
+
+  /** The original's answers to the prompts that a trial answered; to all of them where it answered none. */
+  original({ validated }: Pick<Trial, 'validated'>): Validated {
+    const tally = this.tallyBefore(validated?.counts ?? wide);
+    return validate(tally, tally);
   }
 
   /** Whether another edit may be screened: within the number of trials and the time for them, but one in any case. */
@@ -98,26 +122,45 @@ export class Trials {
     return counts === fine;
   }
 
-  /** Whole answers: what counts. First tokens are what a few dozen prompts measure well. */
+  /** Whole answers to the prompts of a complete trial: what counts. First tokens are what a few dozen prompts measure well. */
   async answer(trial: Trial): Promise<void> {
-    const found = await this.tried(['answer', editOf(trial)], async () => {
-      const after = await this.apply(trial, (session, edit) =>
-        this.evaluator.answer(session, {
-          ...answering,
-          edit,
-          note: `answers of trial ${trial.number}: ${describe(trial)}`,
-        }),
+    await this.answers(trial, none, fine);
+  }
+
+  /** Whole answers to the prompts that are left, of one that answered. Nothing changes where the search was to end before. */
+  async answerRest(trial: Trial): Promise<void> {
+    if (!this.isSettled(trial)) await this.answers(trial, fine, wide);
+  }
+
+  /** Whether it answered all prompts that there are. */
+  isSettled({ validated }: Trial): boolean {
+    const all = this.evaluator.countsOf(wide);
+    return validated !== undefined && roles.every((role) => validated.counts[role] === all[role]);
+  }
+
+  private async answers(trial: Trial, skip: Counts, counts: Counts): Promise<void> {
+    const note = `answers of trial ${trial.number}: ${describe(trial)}`;
+    const found = await this.tried(['answer', editOf(trial), skip, counts], async () => {
+      const { answers } = await this.apply(trial, (session, edit) =>
+        this.evaluator.answer(session, { ...answering, skip, counts, edit, note }),
       );
-      return { validated: validate(after, this.before) };
+      return { tally: tallyOf(answers) };
     });
     if (found === null) return;
-    trial.validated = found.validated;
+    const earlier = this.tallies.get(trial);
+    const tally = earlier === undefined ? found.tally : tallySum(earlier, found.tally);
+    this.tallies.set(trial, tally);
+    trial.validated = validate(tally, this.tallyBefore(tally.counts));
     this.judge(trial);
+  }
+
+  private tallyBefore(counts: Counts): Tally {
+    return tallyOf(roles.flatMap((role) => this.before.filter((one) => one.role === role).slice(0, counts[role])));
   }
 
   private judge(trial: Trial): void {
     trial.score = screeningScore(trial.screening, this.evaluator.baseline(trial.counts));
-    trial.breaks = excesses(trial, this.original.validated, this.settings.bounds).map(({ bound }) => bound);
+    trial.breaks = excesses(trial, this.original(trial), this.settings.bounds).map(({ bound }) => bound);
   }
 
   private async firstTokens(edit: Edit, skip: Counts, counts: Counts, name: string): Promise<Screening | null> {
@@ -161,23 +204,13 @@ export class Trials {
   }
 }
 
-function validate(after: Behaviour, before: Behaviour): Validated {
-  const rise = (role: Role) => shareOf(after, role) - shareOf(before, role);
-  const worse = Math.max(0, after.degenerate.share - before.degenerate.share);
-  const harmless = after.answers.filter(({ role }) => role === 'harmless');
+function tallyOf(answers: readonly AnswerSample[]): Tally {
+  const of = (role: Role) => answers.filter((answer) => answer.role === role);
+  const declined = (role: Role) => of(role).filter(({ label }) => declines(label)).length;
   return {
-    refused: {
-      harmful: shareOf(after, 'harmful'),
-      harmless: shareOf(after, 'harmless'),
-      borderline: shareOf(after, 'borderline'),
-    },
-    benignCompliance: harmless.filter(({ label }) => meets(label)).length / Math.max(1, harmless.length),
-    degenerate: after.degenerate.share,
-    score: rise('harmful') - Math.max(0, rise('borderline')) - 2 * Math.max(0, rise('harmless')) - 2 * worse,
+    counts: { harmful: of('harmful').length, harmless: of('harmless').length, borderline: of('borderline').length },
+    declined: { harmful: declined('harmful'), harmless: declined('harmless'), borderline: declined('borderline') },
+    met: of('harmless').filter(({ label }) => meets(label)).length,
+    degenerate: answers.filter(({ label }) => label === 'degenerate').length,
   };
-}
-
-/** Share refused; 0 without prompts, as in {@link Screening}. */
-function shareOf({ refused }: Behaviour, role: Role): number {
-  return refused[role].total === 0 ? 0 : refused[role].share;
 }

@@ -124,6 +124,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
         score: 0.7,
         breaks: [],
         validated: {
+          counts: { harmful: 48, harmless: 48, borderline: 40 },
           refused: { harmful: 0.9, harmless: 0, borderline: 0.1 },
           benignCompliance: 1,
           degenerate: 0,
@@ -146,6 +147,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
     searchedFrom: {
       screening: { refusal: { harmful: 0.4, harmless: 0.01, borderline: 0.1 }, kl: 0 },
       validated: {
+        counts: { harmful: 48, harmless: 48, borderline: 40 },
         refused: { harmful: 0.5, harmless: 0, borderline: 0.05 },
         benignCompliance: 1,
         degenerate: 0,

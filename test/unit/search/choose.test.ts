@@ -12,7 +12,10 @@ const free: Targets = {
   maxBenignLoss: 0.05,
   maxDegenerate: 0.02,
 };
+const few = { harmful: 32, harmless: 24, borderline: 32 };
+const many = { harmful: 64, harmless: 64, borderline: 40 };
 const original: Validated = {
+  counts: few,
   refused: { harmful: 0.4, harmless: 0, borderline: 0.2 },
   benignCompliance: 1,
   degenerate: 0,
@@ -22,8 +25,8 @@ const original: Validated = {
 /** What a trial of the layer answers at its strength: share of harmful and of borderline prompts refused, and its drift. */
 type Law = (layer: number, strength: number) => { harmful: number; borderline: number; kl: number };
 
-/** Trials that follow a law, of these layers at strength 1. */
-function trialsOf(layers: readonly number[], law: Law, targets: Targets) {
+/** Trials that follow a law, of these layers at strength 1; `onAll` is what they answer to all prompts, where that differs. */
+function trialsOf(layers: readonly number[], law: Law, targets: Targets, onAll: Law = law) {
   const all: Trial[] = [];
   const make = (layer: number, strength: number): Trial => {
     const { harmful, borderline, kl } = law(layer, strength);
@@ -41,20 +44,25 @@ function trialsOf(layers: readonly number[], law: Law, targets: Targets) {
     all.push(trial);
     return trial;
   };
+  const answered = (trial: Trial, counts: typeof few, how: Law) => {
+    const { harmful, borderline } = how(trial.layer, trial.strength);
+    const refused = { harmful, harmless: 0, borderline };
+    const score = harmful - 0.4 - Math.max(0, borderline - 0.2);
+    trial.validated = { ...original, counts, refused, score };
+    trial.breaks = excesses(trial, original, targets).map(({ bound }) => bound);
+    return Promise.resolve();
+  };
   for (const layer of layers) make(layer, 1);
   const trials = {
     all,
-    original: { validated: original },
+    original: () => original,
+    isSettled: ({ validated }: Trial) => validated?.counts === many,
     mayAnswer: true,
     isComplete: () => true,
     complete: () => Promise.resolve(),
     screen: ({ layer, strength }: Trial) => Promise.resolve(make(layer, strength)),
-    answer: (trial: Trial) => {
-      const { refusal } = trial.screening;
-      trial.validated = { ...original, refused: refusal, score: trial.score };
-      trial.breaks = excesses(trial, original, targets).map(({ bound }) => bound);
-      return Promise.resolve();
-    },
+    answer: (trial: Trial) => answered(trial, few, law),
+    answerRest: (trial: Trial) => answered(trial, many, onAll),
   };
   return trials as unknown as Trials;
 }
@@ -150,6 +158,34 @@ describe('when nothing is good enough it says what was in the way', () => {
       code: 'STRENGTH_NOT_FOUND',
       details: { refusedBefore: 0.4 },
     });
+  });
+});
+
+describe('all prompts decide', () => {
+  const law: Law = (layer, strength) => ({ ...better(layer, strength), kl: 0.02 });
+  const onAll = (costly: (layer: number, strength: number) => boolean): Law => {
+    return (layer, strength) => ({ ...law(layer, strength), borderline: costly(layer, strength) ? 0.35 : 0.2 });
+  };
+  test('who leads on a few of them and breaks a bound on all is not taken', async () => {
+    const trials = trialsOf(
+      [1, 2, 3],
+      law,
+      free,
+      onAll((layer) => layer === 3),
+    );
+    const chosen = await chooseByAnswers(trials, free);
+    expect(chosen).toMatchObject({ layer: 2, breaks: [], validated: { counts: many } });
+    expect(trials.all.find(({ layer }) => layer === 3)!.breaks).toEqual(['maxOverRefusal']);
+    expect(trials.all.find(({ layer }) => layer === 1)!.validated!.counts).toBe(few);
+  });
+  test('when all that lead break one, weaker edits are tried', async () => {
+    const trials = trialsOf(
+      [3],
+      law,
+      free,
+      onAll((_, strength) => strength > 0.9),
+    );
+    expect((await chooseByAnswers(trials, free)).strength).toBeCloseTo(1 / 1.5, 2);
   });
 });
 
