@@ -2,15 +2,18 @@
 //   [LLAMA_TOOLS_JOBS=2] node scripts/engine-tools.mjs TOOL...
 // builds them and prints their paths.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { root, unpackEngineSource } from './lay-out-engine.mjs';
 
+const addonPath = () => createRequire(import.meta.url)(join(root, 'dist', 'native.js')).addonPath();
+
 /**
- * Path of a tool, e.g. `llama-completion`: of the folder LLAMA_TOOLS if it is set, or built from the engine's source bundle
- * into build/llama-tools (ten minutes the first time).
+ * Path of a tool, e.g. `llama-completion`: of the folder LLAMA_TOOLS if it is set, or compiled from the engine's source bundle
+ * into build/llama-tools, over the libraries of the built addon (engine-tools/CMakeLists.txt; minutes the first time).
  */
 export async function engineTool(name) {
   const given = process.env.LLAMA_TOOLS;
@@ -20,19 +23,24 @@ export async function engineTool(name) {
   if (existsSync(built)) return built;
   const source = join(folder, 'source');
   if (!existsSync(source)) await unpackEngineSource(source);
-  // The web interface would be downloaded.
+  const libraries = dirname(addonPath());
   const options = [
     '-DCMAKE_BUILD_TYPE=Release',
-    '-DLLAMA_BUILD_APP=OFF',
-    '-DLLAMA_CURL=OFF',
+    `-DENGINE_SOURCE=${source}`,
+    `-DENGINE_LIBRARIES=${libraries}`,
     '-DLLAMA_OPENSSL=OFF',
+    '-DLLAMA_SUBPROCESS=OFF',
+    // The server's web interface would be downloaded.
     '-DLLAMA_USE_PREBUILT_UI=OFF',
   ];
-  execFileSync('cmake', ['-S', source, '-B', join(folder, 'out'), ...options], { stdio: ['ignore', 2, 2] });
-  const parallel = process.env.LLAMA_TOOLS_JOBS ?? '2';
-  execFileSync('cmake', ['--build', join(folder, 'out'), '--target', name, '--parallel', parallel], {
-    stdio: ['ignore', 2, 2],
-  });
+  const run = (args) => execFileSync('cmake', args, { stdio: ['ignore', 2, 2] });
+  run(['-S', join(root, 'scripts', 'engine-tools'), '-B', join(folder, 'out'), ...options]);
+  run(['--build', join(folder, 'out'), '--target', name, '--parallel', process.env.LLAMA_TOOLS_JOBS ?? '2']);
+  // Tools look for the processor's backends beside themselves.
+  for (const file of readdirSync(libraries).filter((one) => /^libggml-cpu-/u.test(one))) {
+    const link = join(folder, 'out', 'bin', file);
+    if (!existsSync(link)) symlinkSync(join(libraries, file), link);
+  }
   return built;
 }
 

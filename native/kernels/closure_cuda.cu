@@ -9,46 +9,56 @@
 namespace rosi::kernels {
 namespace {
 
-__global__ void start_search(std::int64_t n_in, const float* lack, float tolerance, const bool* stuck,
-                             gpu::MoveKey* first, gpu::MoveKey* best) {
+/// `open` is set where a column is to be closed.
+__global__ void start_round(std::int64_t n_in, const float* lack, float tolerance, const bool* stuck,
+                            gpu::MoveKey* first, gpu::MoveKey* best, unsigned* open) {
   const std::int64_t j = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (j >= n_in) return;
   first[j] = gpu::first_key(lack[j], tolerance, stuck[j]);
   best[j] = first[j];
+  if (first[j] != 0) *open = 1u;
 }
 
-/// A warp a block; grid (runs, search parts).
+/// A warp a block; grid (runs, parts of the places).
 template <class Block>
 __global__ void __launch_bounds__(kRun)
-    search_moves(const Block* source, const Block* target, gpu::Shape shape, const float* p, const float* lack,
-                 const gpu::MoveKey* first, gpu::MoveKey* best) {
+    search_moves(const Block* source, const Block* target, gpu::Shape shape, int round, gpu::Places all, const float* p,
+                 const float* lack, const gpu::MoveKey* first, gpu::MoveKey* best) {
   const int lane = static_cast<int>(threadIdx.x);
   const std::int64_t run = blockIdx.x;
   const std::int64_t column = run * kRun + lane;
   const gpu::MoveKey start = first[column];
   if (!__any_sync(kAllLanes, start != 0)) return;
-  const std::int64_t begin = std::int64_t{blockIdx.y} * gpu::kSearchRows;
-  const std::int64_t end = begin + gpu::kSearchRows < shape.n_out ? begin + gpu::kSearchRows : shape.n_out;
   gpu::MoveKey key = start;
-  for (std::int64_t row = begin; row < end; ++row) {
+  const gpu::Places places = gpu::part_places(all, blockIdx.y);
+  for (std::int64_t place = places.begin; place < places.end; ++place) {
+    const std::int64_t row = closure_row(column, round, place, shape.n_out);
     if (p[row] == 0.0f) continue;
     const gpu::Place at = gpu::place<Block>(shape, row, run);
-    key = gpu::search_row(source[at.block], target[at.block], at.run, lane, p[row], row, lack[column], key);
+    key = gpu::search_row(source[at.block], target[at.block], at.run, lane, p[row], place, lack[column], key);
   }
   if (key < start) atomicMin(best + column, key);
 }
 
-/// A thread for each tile.
+/// A thread for each tile. `open` is set where a column waits for further rows.
 template <class Block>
-__global__ void apply_moves(const Block* source, Block* target, gpu::Shape shape, const float* p, float* lack,
-                            const gpu::MoveKey* first, const gpu::MoveKey* best, bool* stuck, unsigned* moved) {
+__global__ void apply_moves(const Block* source, Block* target, gpu::Shape shape, int round, const float* p,
+                            float tolerance, bool is_last, float* lack, gpu::MoveKey* first, const gpu::MoveKey* best,
+                            bool* stuck, unsigned* open) {
   const std::int64_t tile = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (tile >= gpu::tiles(shape)) return;
   const std::int64_t begin = tile * gpu::kTileColumns;
   const std::int64_t end = begin + gpu::kTileColumns < shape.n_in ? begin + gpu::kTileColumns : shape.n_in;
   for (std::int64_t j = begin; j < end; ++j) {
-    if (gpu::apply_key(source, target, shape, j, p, first[j], best[j], lack[j], stuck[j])) *moved = 1u;
+    gpu::apply_key(source, target, shape, round, j, p, tolerance, is_last, best[j], first[j], lack[j], stuck[j]);
+    if (first[j] != 0) *open = 1u;
   }
+}
+
+bool is_set(DeviceArray<unsigned>& flag) {
+  unsigned value = 0;
+  flag.read(std::span(&value, 1));
+  return value != 0;
 }
 
 template <class Block>
@@ -56,20 +66,24 @@ void close(const Block* source, Block* target, const gpu::Shape& shape, const fl
   const auto columns = static_cast<std::size_t>(shape.n_in);
   DeviceArray<gpu::MoveKey> first(columns), best(columns);
   DeviceArray<bool> stuck(columns);
-  DeviceArray<unsigned> moved(1);
+  DeviceArray<unsigned> open(1);
   stuck.clear();
+  const dim3 grid(static_cast<unsigned>(gpu::runs(shape)), static_cast<unsigned>(gpu::kSearchParts));
   for (int round = 0; round < kClosureRounds; ++round) {
-    moved.clear();
-    start_search<<<blocks_for(shape.n_in, 256), 256>>>(shape.n_in, lack, tolerance, stuck.get(), first.get(),
-                                                       best.get());
-    const dim3 grid(static_cast<unsigned>(gpu::runs(shape)), static_cast<unsigned>(gpu::search_parts(shape)));
-    search_moves<<<grid, kRun>>>(source, target, shape, p, lack, first.get(), best.get());
-    apply_moves<<<blocks_for(gpu::tiles(shape), 32), 32>>>(source, target, shape, p, lack, first.get(), best.get(),
-                                                           stuck.get(), moved.get());
-    check(cudaGetLastError(), "the closure");
-    unsigned any = 0;
-    moved.read(std::span(&any, 1));
-    if (any == 0) break;
+    open.clear();
+    start_round<<<blocks_for(shape.n_in, 256), 256>>>(shape.n_in, lack, tolerance, stuck.get(), first.get(), best.get(),
+                                                      open.get());
+    if (!is_set(open)) break;
+    for (std::int64_t begin = 0; begin < round_rows(shape.n_out); begin += kClosureRows) {
+      const gpu::Places places = gpu::search_places(shape, begin);
+      open.clear();
+      search_moves<<<grid, kRun>>>(source, target, shape, round, places, p, lack, first.get(), best.get());
+      apply_moves<<<blocks_for(gpu::tiles(shape), 32), 32>>>(source, target, shape, round, p, tolerance,
+                                                             places.end == round_rows(shape.n_out), lack, first.get(),
+                                                             best.get(), stuck.get(), open.get());
+      check(cudaGetLastError(), "the closure");
+      if (!is_set(open)) break;
+    }
   }
 }
 

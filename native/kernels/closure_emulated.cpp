@@ -19,30 +19,36 @@ struct Closure {
   std::span<float> lack;
   std::vector<char> stuck;
 
-  /// One round; false when nothing moved.
-  bool round() {
+  /// One round; false when there was nothing left to do.
+  bool round(int number) {
     std::vector<gpu::MoveKey> first(lack.size());
     for (std::size_t j = 0; j < first.size(); ++j) first[j] = gpu::first_key(lack[j], tolerance, stuck[j] != 0);
     std::vector<gpu::MoveKey> best = first;
-    // Parts backwards: the device runs them in any order.
-    for (std::int64_t part = gpu::search_parts(shape); part-- > 0;) {
-      for (std::int64_t j = 0; j < shape.n_in; ++j) best[j] = std::min(best[j], search(part, j, first[j]));
+    const bool any = std::ranges::any_of(first, [](gpu::MoveKey key) { return key != 0; });
+    for (std::int64_t begin = 0; begin < round_rows(shape.n_out); begin += kClosureRows) {
+      const gpu::Places places = gpu::search_places(shape, begin);
+      // Parts backwards: the device runs them in any order.
+      for (std::int64_t part = gpu::kSearchParts; part-- > 0;) {
+        for (std::int64_t j = 0; j < shape.n_in; ++j) {
+          if (first[j] != 0) best[j] = std::min(best[j], search(number, gpu::part_places(places, part), j, first[j]));
+        }
+      }
+      for (std::int64_t j = 0; j < shape.n_in; ++j) {
+        bool is_stuck = stuck[j] != 0;
+        gpu::apply_key(source, target, shape, number, j, p.data(), tolerance, places.end == round_rows(shape.n_out),
+                       best[j], first[j], lack[j], is_stuck);
+        stuck[j] = is_stuck ? 1 : 0;
+      }
     }
-    bool moved = false;
-    for (std::int64_t j = 0; j < shape.n_in; ++j) {
-      bool is_stuck = stuck[j] != 0;
-      moved |= gpu::apply_key(source, target, shape, j, p.data(), first[j], best[j], lack[j], is_stuck);
-      stuck[j] = is_stuck ? 1 : 0;
-    }
-    return moved;
+    return any;
   }
 
-  gpu::MoveKey search(std::int64_t part, std::int64_t j, gpu::MoveKey key) const {
-    const std::int64_t end = std::min(shape.n_out, (part + 1) * gpu::kSearchRows);
-    for (std::int64_t row = part * gpu::kSearchRows; row < end; ++row) {
+  gpu::MoveKey search(int round, const gpu::Places& places, std::int64_t j, gpu::MoveKey key) const {
+    for (std::int64_t place = places.begin; place < places.end; ++place) {
+      const std::int64_t row = closure_row(j, round, place, shape.n_out);
       if (p[row] == 0.0f) continue;
       const gpu::Place at = gpu::place<Block>(shape, row, j / kRun);
-      key = gpu::search_row(source[at.block], target[at.block], at.run, static_cast<int>(j % kRun), p[row], row,
+      key = gpu::search_row(source[at.block], target[at.block], at.run, static_cast<int>(j % kRun), p[row], place,
                             lack[j], key);
     }
     return key;
@@ -62,7 +68,7 @@ void close_columns_emulated(std::uint32_t type, const std::byte* source, std::by
                            column_tolerance(update.size, update.n_in()),
                            lack,
                            std::vector<char>(lack.size(), 0)};
-    for (int round = 0; round < kClosureRounds && closure.round(); ++round) continue;
+    for (int round = 0; round < kClosureRounds && closure.round(round); ++round) continue;
   });
 }
 

@@ -1,7 +1,9 @@
 #include "kernels/measure.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "kernels/clones.h"
@@ -18,11 +20,13 @@ constexpr double kFaintGroup = 1e-6;
 
 struct Sums {
   std::vector<double> column;  // sum_i p_i dW_ij
-  std::vector<double> errors;  // sum_i (dW_ij - s_i t_j)^2; empty without inputs
-  std::vector<double> along;   // [rows of the part] sum_j dW_ij mu_j
-  double change_squares = 0;   // |dW|^2
-  double weight_squares = 0;   // |W|^2
-  double steps = 0;            // sum |step| over weights
+  std::vector<double> errors;  // sum_i (dW_ij - s_i t_j)^2 but for `missed`; empty without inputs
+  std::vector<double>
+      missed;  // [stretches] sum_i s_i^2 of the rows of which errors has (dW_ij - s_i t_j)^2 - (s_i t_j)^2
+  std::vector<double> along;  // [rows of the part] sum_j dW_ij mu_j
+  double change_squares = 0;  // |dW|^2
+  double weight_squares = 0;  // |W|^2
+  double steps = 0;           // sum |step| over weights
   std::int64_t changed = 0;
   std::int64_t saturated = 0;
 };
@@ -83,12 +87,69 @@ ROSI_CLONES int count_saturated(CodeRange range, const std::int8_t* codes, const
   return std::accumulate(count, count + kRun, 0);
 }
 
-/// Up to 256 neighbouring weights of a row; codes and steps only of a quantised type.
+/// How many of n codes differ.
+ROSI_CLONES int count_different(const std::int8_t* before, const std::int8_t* after, std::int64_t n) {
+  int count = 0;
+  for (std::int64_t k = 0; k < n; ++k) count += before[k] != after[k] ? 1 : 0;
+  return count;
+}
+
+/// Sums over each 16 codes of code - centre and of its square.
+ROSI_CLONES void sum_codes(const std::int8_t* codes, int centre, std::int64_t n_grids, int* __restrict sums,
+                           int* __restrict squares) {
+  for (std::int64_t grid = 0; grid < n_grids; ++grid) {
+    int sum = 0, square = 0;
+    for (int k = 0; k < kGridWeights; ++k) {
+      const int code = codes[grid * kGridWeights + k] - centre;
+      sum += code;
+      square += code * code;
+    }
+    sums[grid] = sum;
+    squares[grid] = square;
+  }
+}
+
+/// Up to 256 neighbouring weights of a row; codes and grids only of a quantised type.
 struct Stretch {
   float values[kStretch];
   std::int8_t codes[kStretch];
   float steps[kStretchRuns * kRunGrids];
+  float offsets[kStretchRuns * kRunGrids];
+
+  bool has_grids_of(const Stretch& other, std::int64_t n) const {
+    const std::size_t bytes = static_cast<std::size_t>(n / kGridWeights) * sizeof(float);
+    return std::memcmp(steps, other.steps, bytes) == 0 && std::memcmp(offsets, other.offsets, bytes) == 0;
+  }
 };
+
+/// Of n weights that keep their grids: |W|^2.
+double weight_squares(const CodeFormat& format, const Stretch& stretch, std::int64_t n) {
+  int sums[kStretchRuns * kRunGrids], squares[kStretchRuns * kRunGrids];
+  sum_codes(stretch.codes, format.centre, n / kGridWeights, sums, squares);
+  double total = 0;
+  for (std::int64_t grid = 0; grid < n / kGridWeights; ++grid) {
+    const double step = stretch.steps[grid], offset = stretch.offsets[grid];
+    total += step * step * squares[grid] + 2 * step * offset * sums[grid] + kGridWeights * offset * offset;
+  }
+  return total;
+}
+
+/// Calls `use(k)` for each k from 0 to n - 1, a multiple of 8, at which the codes differ, in order.
+template <class Use>
+ROSI_INLINE void for_each_different(const std::int8_t* before, const std::int8_t* after, std::int64_t n,
+                                    const Use& use) {
+  for (std::int64_t begin = 0; begin < n; begin += 8) {
+    std::uint64_t a, b;
+    std::memcpy(&a, before + begin, sizeof a);
+    std::memcpy(&b, after + begin, sizeof b);
+    for (std::uint64_t different = a ^ b; different != 0;) {
+      const int byte =
+          (std::endian::native == std::endian::little ? std::countr_zero(different) : std::countl_zero(different)) / 8;
+      use(static_cast<int>(begin) + byte);
+      different &= ~(std::uint64_t{0xff} << (std::endian::native == std::endian::little ? 8 * byte : 56 - 8 * byte));
+    }
+  }
+}
 
 /// What is the same for all rows of a measurement.
 struct Measurement {
@@ -104,10 +165,12 @@ struct Measurement {
 
   void load(const std::byte* row, std::int64_t j, std::int64_t n, Stretch& stretch) const {
     if (!is_quantised()) return dequantize_row(type, row + j * size.bytes, stretch.values, n);
-    float offsets[kStretchRuns * kRunGrids];
     load_codes(type, row, j / kRun, n / kRun, stretch.codes);
-    load_grids(type, row, j / kRun, n / kRun, stretch.steps, offsets);
-    to_values(format, stretch.steps, offsets, stretch.codes, n / kRun, stretch.values);
+    load_grids(type, row, j / kRun, n / kRun, stretch.steps, stretch.offsets);
+  }
+
+  void find_values(std::int64_t n, Stretch& stretch) const {
+    if (is_quantised()) to_values(format, stretch.steps, stretch.offsets, stretch.codes, n / kRun, stretch.values);
   }
 
   void add_steps(const Stretch& stretch, std::int64_t n, RowSums& sums) const {
@@ -117,6 +180,34 @@ struct Measurement {
     }
   }
 };
+
+// Where more of a stretch's codes than one in this many moved, all its weights are looked at.
+constexpr int kFewMoved = 6;
+
+/// Adds n weights from column j on that keep their grids and of which few moved: the same sums, to which the others add
+/// nothing. Their errors are left to `missed`.
+void measure_flips(const Measurement& job, const Stretch& before, const Stretch& after, std::int64_t i, std::int64_t j,
+                   std::int64_t n, Sums& all, RowSums& sums) {
+  const UnitUpdate& update = job.update;
+  const CodeFormat& format = job.format;
+  const double s = update.s[i], p = update.p[i];
+  sums.weight_squares[0] += weight_squares(format, before, n);
+  if (!all.errors.empty()) all.missed[j / kStretch] += s * s;
+  for_each_different(before.codes, after.codes, n, [&](int k) {
+    const Grid grid{before.steps[k / kGridWeights], before.offsets[k / kGridWeights]};
+    const float from = value_of(grid, before.codes[k], format.centre),
+                to = value_of(grid, after.codes[k], format.centre);
+    const double change = change_between(from, to);
+    const int lane = k % kRun;
+    add_along(sums.along[lane], change, update.mu[j + k]);
+    sums.change_squares[lane] += change * change;
+    if (to - from != 0.0f) ++sums.changed[lane];
+    add_to_column(all.column[j + k], p, change);
+    const bool at_end = after.codes[k] <= format.range.lowest || after.codes[k] >= format.range.highest;
+    if (at_end && from != to) ++sums.saturated;
+    if (!all.errors.empty()) all.errors[j + k] += change * (change - 2 * s * double{update.t[j + k]});
+  });
+}
 
 /// Adds row i to `all`. `decoded` [n_in] is room for a source of another type.
 void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& decoded, Sums& all, RowSums& sums) {
@@ -140,7 +231,14 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
     } else {
       job.load(job.source.data() + row * bytes, j, n, before);
       job.add_steps(before, n, sums);
+      if (job.is_quantised() && after.has_grids_of(before, n) &&
+          count_different(before.codes, after.codes, n) <= n / kFewMoved) {
+        measure_flips(job, before, after, i, j, n, all, sums);
+        continue;
+      }
+      job.find_values(n, before);
     }
+    job.find_values(n, after);
     if (job.is_quantised()) {
       sums.saturated += count_saturated(job.format.range, after.codes, values, after.values, n / kRun);
     }
@@ -184,7 +282,10 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   all.errors.assign(inputs.mean_squares.size(), 0.0);
   for (const Sums& part : parts) {
     for (std::size_t j = 0; j < part.column.size(); ++j) all.column[j] += part.column[j];
-    for (std::size_t j = 0; j < part.errors.size(); ++j) all.errors[j] += part.errors[j];
+    for (std::size_t j = 0; j < part.errors.size(); ++j) {
+      const double t = update.t[j];
+      all.errors[j] += part.errors[j] + part.missed[j / kStretch] * t * t;
+    }
     all.along.insert(all.along.end(), part.along.begin(), part.along.end());
     all.change_squares += part.change_squares;
     all.weight_squares += part.weight_squares;
@@ -244,6 +345,7 @@ Realised run(const Measurement& job, const Inputs& inputs, const core::ThreadPoo
     Sums& sums = parts[static_cast<std::size_t>(index)];
     sums.column.assign(n_in, 0.0);
     sums.errors.assign(inputs.mean_squares.size(), 0.0);
+    sums.missed.assign((n_in + kStretch - 1) / kStretch, 0.0);
     std::vector<float> decoded(job.encoded == nullptr ? 0 : n_in);
     const RowRange rows = part_rows(n_out, index);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {

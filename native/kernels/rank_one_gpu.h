@@ -5,8 +5,8 @@
 // carry per column stays in registers. A row's carry goes from tile to tile through memory, one 64-bit word a row, so
 // the warps form a pipeline. Tiles are handed out in order, so the left neighbour of a running tile runs or is done.
 //
-// Closure: a round is a search, a warp for each run of 32 columns and part of the rows, and an application, a thread
-// for each tile of 256 columns, since neighbouring columns share bytes.
+// Closure: a round goes down its rows 128 at a time. These are a search, a warp for each run of 32 columns and part of
+// the rows, and an application, a thread for each tile of 256 columns, since neighbouring columns share bytes.
 #pragma once
 
 #include <cstdint>
@@ -51,14 +51,14 @@ ROSI_HD inline std::int64_t hand_index(const Shape& shape, std::int64_t tile, st
   return tile * shape.n_out + row;
 }
 
-/// A move's cost and row in one word whose order is that of the closure: least cost, then lowest row. Costs are not
-/// negative, so their bits are in order too.
+/// A move's cost and its place in the round in one word whose order is that of the closure: least cost, then
+/// first place. Costs are not negative, so their bits are in order too.
 using MoveKey = unsigned long long;
-ROSI_HD inline MoveKey move_key(float cost, std::int64_t row) {
-  return (MoveKey{core::float_bits(cost)} << 32) | static_cast<std::uint32_t>(row);
+ROSI_HD inline MoveKey move_key(float cost, std::int64_t place) {
+  return (MoveKey{core::float_bits(cost)} << 32) | static_cast<std::uint32_t>(place);
 }
-ROSI_HD inline std::int64_t key_row(MoveKey key) { return static_cast<std::int64_t>(key & 0xffffffffu); }
 ROSI_HD inline float key_cost(MoveKey key) { return core::bits_float(static_cast<std::uint32_t>(key >> 32)); }
+ROSI_HD inline std::int64_t key_place(MoveKey key) { return static_cast<std::int64_t>(key & 0xffffffffu); }
 
 /// What a column's search starts from: a move must cost less than the lack. 0, which nothing undercuts, for closed
 /// ones.
@@ -69,32 +69,46 @@ ROSI_HD inline MoveKey first_key(float lack, float tolerance, bool stuck) {
 /// The best key of one column after looking at one row.
 template <class Block>
 ROSI_HD ROSI_INLINE MoveKey search_row(const Block& source, const Block& target, int run, int lane, float p,
-                                       std::int64_t row, float lack, MoveKey best) {
+                                       std::int64_t place, float lack, MoveKey best) {
   const float step = target.grid(run, lane / Block::kStepWeights).step;
   const Move move = closing_move(codes_of<Block>(), p, lack, source.code(run, lane), target.code(run, lane), step,
                                  inverse_step(step));
-  const MoveKey key = move_key(move.cost, row);
+  const MoveKey key = move_key(move.cost, place);
   return key < best ? key : best;
 }
 
-/// Rows of a search part: part p has rows [p * kSearchRows, (p + 1) * kSearchRows).
-inline constexpr std::int64_t kSearchRows = 64;
-ROSI_HD inline std::int64_t search_parts(const Shape& shape) { return (shape.n_out + kSearchRows - 1) / kSearchRows; }
+/// Places [begin, end) of a round that are searched before moves are made, and of its part p, which is one warp's.
+struct Places {
+  std::int64_t begin;
+  std::int64_t end;
+};
+inline constexpr std::int64_t kSearchPlaces = 32;
+inline constexpr std::int64_t kSearchParts = kClosureRows / kSearchPlaces;
+ROSI_HD inline Places search_places(const Shape& shape, std::int64_t begin) {
+  const std::int64_t end = begin + kClosureRows, all = round_rows(shape.n_out);
+  return {begin, end < all ? end : all};
+}
+ROSI_HD inline Places part_places(const Places& all, std::int64_t part) {
+  const std::int64_t begin = all.begin + part * kSearchPlaces, end = begin + kSearchPlaces;
+  return {begin, end < all.end ? end : all.end};
+}
 
-/// Applies a column's best move; sets `stuck` where there is none that helps. True when a code changed.
+/// Makes a column's best move when it closes the column, and any that helps when the round is at its end. `first` is
+/// then 0: the column is done with for this round; `stuck` is set where no round will help.
 template <class Block>
-ROSI_HD inline bool apply_key(const Block* source, Block* target, const Shape& shape, std::int64_t column,
-                              const float* p, MoveKey first, MoveKey best, float& lack, bool& stuck) {
-  if (first == 0) return false;
-  if (best < first) {
-    const std::int64_t row = key_row(best);
+ROSI_HD inline void apply_key(const Block* source, Block* target, const Shape& shape, int round, std::int64_t column,
+                              const float* p, float tolerance, bool is_last, MoveKey best, MoveKey& first, float& lack,
+                              bool& stuck) {
+  if (first == 0 || (!is_last && !(key_cost(best) <= tolerance))) return;
+  const bool any = best < first;
+  first = 0;
+  if (any) {
+    const std::int64_t row = closure_row(column, round, key_place(best), shape.n_out);
     const Place at = place<Block>(shape, row, column / kRun);
-    if (apply_closing_move(source[at.block], target[at.block], at.run, static_cast<int>(column % kRun), p[row], lack)) {
-      return true;
-    }
+    const int lane = static_cast<int>(column % kRun);
+    if (apply_closing_move(source[at.block], target[at.block], at.run, lane, p[row], lack)) return;
   }
-  stuck = true;
-  return false;
+  stuck = round_rows(shape.n_out) == shape.n_out;
 }
 
 }  // namespace rosi::kernels::gpu

@@ -32,8 +32,20 @@ inline constexpr double kColumnTolerance = 0.005;
 inline float column_tolerance(double size, std::int64_t n_in) {
   return static_cast<float>(kColumnTolerance * size / std::sqrt(static_cast<double>(n_in)));
 }
-/// Flips that the closure may add to one column.
+/// Flips that the closure may add to one column: one a round.
 inline constexpr int kClosureRounds = 16;
+/// Rows of a round: the best move among so many is about as good as among thousands. Each round has others.
+inline constexpr std::int64_t kRoundRows = 512;
+ROSI_HD inline std::int64_t round_rows(std::int64_t n_out) { return n_out < kRoundRows ? n_out : kRoundRows; }
+/// Of them, rows that are looked at before the moves found so far that close a column are made; the others wait for the
+/// end of the round.
+inline constexpr std::int64_t kClosureRows = 128;
+/// The row at a place of a round, 0 to round_rows - 1: 256 neighbouring columns begin at one of their own, so that no
+/// row gets the flips of all columns. `column` is any of the 256.
+ROSI_HD ROSI_INLINE std::int64_t closure_row(std::int64_t column, int round, std::int64_t place, std::int64_t n_out) {
+  const std::int64_t start = column / 256 * 2654435769 + round * kRoundRows;
+  return (start + place) % n_out;
+}
 /// Cost factor of a flip that takes an earlier one back: it also removes noise.
 inline constexpr float kUndoDiscount = 0.7f;
 
