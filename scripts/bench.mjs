@@ -1,0 +1,76 @@
+// Speed and memory beside what others would run for the same, in one run: writes docs/benchmarks.md, or prints it.
+//   npm run bench -- [MODEL.gguf] [--only kernels,update] [--repeats 5] [--threads 2] [--print]
+// Without MODEL.gguf the tests' model, which is too small to say much. Nothing else should run meanwhile.
+// The peers: tools of the engine (scripts/engine-tools.mjs) and numpy, in build/bench-venv.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus, totalmem } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { kernels } from './bench/kernels.mjs';
+import { update } from './bench/update.mjs';
+import { root } from './lay-out-engine.mjs';
+
+const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string', default: 'kernels,update' },
+    repeats: { type: 'string', default: '5' },
+    threads: { type: 'string', default: '2' },
+    print: { type: 'boolean' },
+  },
+});
+const model = positionals[0] ?? join(root, 'test', 'fixtures', 'tiny-chat.Q8_0.gguf');
+const [repeats, threads] = [Number(values.repeats), Number(values.threads)];
+const wanted = new Set(values.only.split(','));
+const log = (text) => process.stderr.write(`${text}\n`);
+
+const kernelNote =
+  'A 2048 x 2048 tensor on one thread, processor time; change: norm of the update beside that of the weights. A copy: memcpy of as many bytes.';
+const updateNote =
+  'Whole programs, from their start to the written file, in the types that the model has (export-lora alone leaves F16). rosi also hashes the source and what it ' +
+  'writes. Memory that is no file is what a system under pressure cannot drop.';
+
+const sections = [];
+if (wanted.has('kernels')) {
+  const parts = { native: load('native').native, ...load('random') };
+  for (const change of [0.005, 0.05]) {
+    log(`kernels, a change of ${100 * change} %`);
+    sections.push(`## One tensor, a change of ${100 * change} %`, '', kernelNote, '');
+    sections.push(...(await kernels(parts, repeats, change)), '');
+  }
+}
+if (wanted.has('update')) {
+  log(`update of ${basename(model)}`);
+  // Beside the checkout: a temporary folder may be memory.
+  const folder = mkdtempSync(join(root, 'build', 'bench-'));
+  try {
+    const { lines, about } = await update(load('index'), model, folder, { repeats, threads });
+    sections.push(
+      `## Update of ${basename(model)}`,
+      '',
+      `${about}; ${threads} threads. ${updateNote}`,
+      '',
+      ...lines,
+      '',
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8' }).trim();
+const dirty = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
+const machine = `${cpus()[0].model}, ${cpus().length} processors, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}`;
+const page = `# Benchmarks
+
+Made by \`npm run bench\` (scripts/bench.mjs) in one run, all ways in turn, medians of ${repeats} rounds after one that does not count.
+${machine}; commit ${git('rev-parse', '--short', 'HEAD')}${dirty}, ${new Date().toISOString().slice(0, 10)}. Ratios are
+what to compare: seconds are this machine's.
+
+${sections.join('\n')}`;
+if (values.print) console.log(page);
+else writeFileSync(join(root, 'docs', 'benchmarks.md'), `${page.trimEnd()}\n`);

@@ -1,0 +1,60 @@
+// Programs timed side by side.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+export const median = (values) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+};
+
+// How often a program's memory is looked at; its peak only grows, so that no more than its last moments are missed.
+const every = 5; // ms
+
+/** Runs a program to its end: its wall time in seconds, and the peak of its resident memory and of what of it is no file, MiB. */
+export function timed([program, ...args]) {
+  return new Promise((resolve, reject) => {
+    const start = performance.now();
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let [peak, anonymous, errors] = [0, 0, ''];
+    child.stderr.on('data', (text) => (errors = `${errors}${text}`.slice(-2000)));
+    const watch = setInterval(() => {
+      const memory = memoryOf(child.pid);
+      peak = Math.max(peak, memory.peak);
+      anonymous = Math.max(anonymous, memory.anonymous);
+    }, every);
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      clearInterval(watch);
+      const seconds = (performance.now() - start) / 1000;
+      if (code === 0) resolve({ seconds, peak, anonymous });
+      else reject(new Error(`${program} ${args.join(' ')} ended with ${code ?? signal}:\n${errors}`));
+    });
+  });
+}
+
+function memoryOf(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const mebibytes = (key) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'mu').exec(status)?.[1] ?? 0) / 1024;
+    return { peak: mebibytes('VmHWM'), anonymous: mebibytes('RssAnon') };
+  } catch {
+    return { peak: 0, anonymous: 0 }; // it has ended
+  }
+}
+
+/** Medians of what each way measures, all ways in turn, `repeats` times after one round that is not counted. */
+export async function alternating(ways, repeats) {
+  const found = ways.map(() => []);
+  for (let round = 0; round <= repeats; ++round) {
+    for (const [i, way] of ways.entries()) {
+      const measured = await way();
+      if (round > 0) found[i].push(measured);
+    }
+  }
+  return found.map((rounds) =>
+    Object.fromEntries(Object.keys(rounds[0]).map((key) => [key, median(rounds.map((round) => round[key]))])),
+  );
+}
+
+export const table = (head, rows) =>
+  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
