@@ -30,6 +30,10 @@ export { controlPushes, readControlVector, writeControlVector, type LayerPush } 
 export { writeModelfile, type ModelfileInfo, type ModelfileOptions } from './outputs/modelfile';
 export type { FileOptions } from './outputs/whole-file';
 export { inspect } from './inspect';
+export { doctor, type DoctorOptions, type DoctorReport } from './doctor/doctor';
+export type { GpuPackage, GpuReport } from './doctor/gpu';
+export type { Machine } from './doctor/machine';
+export type { SelfTest } from './doctor/self-test';
 export { ModelSession, type RunTimeEdit } from './session';
 export {
   multipleChoice,
@@ -90,6 +94,7 @@ export { RosiError, exitCodes, type RosiErrorCode } from './errors';
 export type { HardenOptions, RightFactor, Schedule } from './options';
 export type { Progress } from './progress';
 export type {
+  EngineDevice,
   InputStatistics,
   Inspection,
   PlannedTensor,

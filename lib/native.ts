@@ -227,6 +227,32 @@ export interface Inspection {
   parts?: { path: string; fileBytes: number; infosOffset: number; dataOffset: number }[];
 }
 
+/** Something that the engine can compute on. */
+export interface EngineDevice {
+  /** As the engine calls it: `CPU`, `CUDA0`. */
+  name: string;
+  /** Of the hardware, by its driver. */
+  description: string;
+  kind: 'cpu' | 'gpu' | 'igpu' | 'accel' | 'meta' | 'unknown';
+  backend: string;
+  /** Path of the file that the backend was loaded from. */
+  library: string;
+  /** Of the backend, such as `AVX2`. */
+  features: string[];
+  /** Null where the backend does not tell. */
+  freeBytes: number | null;
+  totalBytes: number | null;
+}
+
+export interface NativeEngineReport {
+  /** Of ggml, the engine's tensor library. */
+  version: string;
+  commit: string;
+  devices: EngineDevice[];
+  /** Of the libraries asked for. */
+  notLoaded: string[];
+}
+
 /** Everything that crosses between JavaScript and C++. */
 export interface NativeAddon {
   openSession(path: string, threads: number, onProgress: Tick): Task<SessionHandle>;
@@ -316,6 +342,29 @@ export interface NativeAddon {
   readVectors(path: string, names: string[]): Task<Float32Array[]>;
   /** The same without loading the model's weights. */
   findWritersInFile(path: string): Task<NativeWriterReport>;
+  /**
+   * What the engine can compute on. Backends of `libraries`, paths, are loaded for the life of the process, and models
+   * opened later may use them: give some only in a process that does nothing else.
+   */
+  engineReport(libraries: string[]): Task<NativeEngineReport>;
+}
+
+/**
+ * The kernels one by one, for tests and {@link doctor}'s. `type` is the number that GGUF gives a type; a tensor has nOut
+ * rows of nIn weights.
+ */
+export interface KernelProbes {
+  _addRankOne(
+    type: number,
+    bytes: Uint8Array,
+    nIn: number,
+    nOut: number,
+    left: Float32Array,
+    right: Float32Array,
+    threads: number,
+  ): { bytes: Uint8Array; realised: RealisedUpdate };
+  _dequantize(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
+  _quantize(type: number, values: Float32Array, nIn: number, nOut: number): Uint8Array;
 }
 
 let loaded: NativeAddon | undefined;

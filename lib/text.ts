@@ -28,6 +28,17 @@ export function shortName(text: string, width: number): string {
   return `${characters.slice(0, width - tail - 1).join('')}…${characters.slice(-tail).join('')}`;
 }
 
+/** Lines of at most `width` characters, broken at spaces; a longer word stays whole. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+}
+
 /** Rows with aligned columns, two spaces apart; the first column is flush left, the others right unless told. */
 export function table(rows: readonly (readonly string[])[], align: 'left' | 'right' = 'right'): string[] {
   const widths: number[] = [];

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { ApplyOptions, AppliedPlan } from '../apply-plan';
+import type { DoctorOptions, DoctorReport } from '../doctor/doctor';
 import type { EvaluateOptions } from '../evaluation/evaluate';
 import type { ModelToEvaluate } from '../evaluation/subjects';
 import type { Evaluation } from '../evaluation/evaluation';
@@ -35,6 +36,7 @@ export interface Library {
   findWritersInFile(path: string): Promise<ModelWriters>;
   verifyUpdate(source: string | undefined, output: string, options: VerifyOptions): Promise<VerifyResult>;
   revert(hardened: string, options: RevertOptions): Promise<{ sha256: string; bytes: number; output: string }>;
+  doctor(options: DoctorOptions): Promise<DoctorReport>;
   generate(model: string, prompts: string[], options: GenerateOptions): Promise<{ prompt: string; text: string }[]>;
 }
 
@@ -61,4 +63,4 @@ export interface Streams {
 }
 
 /** Exit status beside those of lib/errors.ts. */
-export const exitStatus = { done: 0, bug: 1, usage: 2, notVerified: 9 } as const;
+export const exitStatus = { done: 0, bug: 1, selfTest: 1, usage: 2, notVerified: 9 } as const;

@@ -4,6 +4,7 @@ import { exitCodes, RosiError, toRosiError } from '../errors';
 import { printable } from '../text';
 import { exitStatus, type Library, type Streams } from './context';
 import { addApply } from './apply';
+import { addDoctor } from './doctor';
 import { addEvaluate } from './evaluate';
 import { addGenerate } from './generate';
 import { addHarden } from './harden';
@@ -51,7 +52,17 @@ function makeProgram(invocation: Invocation): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('Run with --help to see what is expected.')
     .addHelpText('after', epilogue);
-  for (const add of [addHarden, addPlan, addApply, addInspect, addVerify, addRevert, addEvaluate, addGenerate])
+  for (const add of [
+    addHarden,
+    addPlan,
+    addApply,
+    addInspect,
+    addVerify,
+    addRevert,
+    addEvaluate,
+    addGenerate,
+    addDoctor,
+  ])
     add(program, invocation);
   for (const command of program.commands) command.addHelpText('after', '\nExit status and more: rosi --help');
   return program;
@@ -65,7 +76,7 @@ Examples:
 
 Exit status:
     0  done
-    1  unexpected error, a bug in rosi
+    1  unexpected error, a bug in rosi; or a self-test of rosi doctor failed
     2  wrong arguments
     3  prompts that can't be used, or too few
     4  the GGUF file or the plan is damaged

@@ -5,6 +5,7 @@
 
 namespace rosi::bindings {
 
+void register_devices(Napi::Env env, Napi::Object exports);
 void register_engine(Napi::Env env, Napi::Object exports);
 void register_files(Napi::Env env, Napi::Object exports);
 void register_inspect(Napi::Env env, Napi::Object exports);
@@ -15,6 +16,7 @@ void register_writers(Napi::Env env, Napi::Object exports);
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   Environment::attach(env);
+  register_devices(env, exports);
   register_engine(env, exports);
   register_files(env, exports);
   register_inspect(env, exports);

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/file_io.h"
 #include "engine/assertions.h"
 #include "ggml-backend.h"
 #include "llama.h"
@@ -28,20 +29,21 @@ void keep_message(ggml_log_level level, const char* text, void*) {
   if (messages.size() < kMaxMessages) messages += text;
 }
 
-std::filesystem::path own_folder() {
+std::filesystem::path path_of(const void* address) {
 #if defined(_WIN32)
   HMODULE module = nullptr;
   GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
-                     reinterpret_cast<LPCWSTR>(&own_folder), &module);
+                     static_cast<LPCWSTR>(address), &module);
   wchar_t path[32768];
   GetModuleFileNameW(module, path, 32768);
-  return std::filesystem::path(path).parent_path();
+  return path;
 #else
   Dl_info info{};
-  dladdr(reinterpret_cast<void*>(&own_folder), &info);
-  return std::filesystem::path(info.dli_fname).parent_path();
+  return dladdr(address, &info) == 0 ? "" : info.dli_fname;
 #endif
 }
+
+std::filesystem::path own_folder() { return path_of(reinterpret_cast<const void*>(&path_of)).parent_path(); }
 
 }  // namespace
 
@@ -67,5 +69,7 @@ std::string take_engine_messages() {
   while (!taken.empty() && (taken.back() == '\n' || taken.back() == ' ')) taken.pop_back();
   return taken;
 }
+
+std::string library_of(const void* address) { return core::to_utf8(path_of(address)); }
 
 }  // namespace rosi::engine

@@ -12,4 +12,7 @@ void load_backends();
 /// What the engine last complained about on this process, for error messages; cleared by the call.
 std::string take_engine_messages();
 
+/// UTF-8 path of the library or program that `address` lies in; empty when there is none.
+std::string library_of(const void* address);
+
 }  // namespace rosi::engine

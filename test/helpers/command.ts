@@ -5,6 +5,7 @@ import { PassThrough, Readable } from 'node:stream';
 import type { Library } from '../../lib/cli/context';
 import { run } from '../../lib/cli/run';
 import type { ModelWriters, Writer } from '../../lib/writers';
+import { sampleDoctorReport } from './doctor';
 import { sampleEvaluation } from './evaluation';
 import { samplePlan } from './plan';
 import { sampleReport } from './report';
@@ -123,6 +124,7 @@ export function library(changes: Partial<Library> = {}): Library & { calls: Call
     findWritersInFile: noting('findWritersInFile', foundWriters),
     verifyUpdate: noting('verifyUpdate', verified),
     revert: noting('revert', { sha256: 'ab'.repeat(32), bytes: 5000, output: 'm.gguf' }),
+    doctor: noting('doctor', sampleDoctorReport()),
     generate: noting('generate', [{ prompt: 'Hi', text: 'Hello.\u001b[2J' }]),
     ...changes,
   };

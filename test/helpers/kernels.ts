@@ -1,24 +1,7 @@
-import {
-  native,
-  type AdapterHandle,
-  type NativeAddon,
-  type RealisedUpdate,
-  type SessionHandle,
-} from '../../lib/native';
+import { native, type AdapterHandle, type KernelProbes, type NativeAddon, type SessionHandle } from '../../lib/native';
 
-/** The kernels one by one, as the addon exports them for tests. `type` is the number that GGUF gives a type. */
-export interface Kernels extends Pick<NativeAddon, 'gatedFactor'> {
-  _addRankOne(
-    type: number,
-    bytes: Uint8Array,
-    nIn: number,
-    nOut: number,
-    left: Float32Array,
-    right: Float32Array,
-    threads: number,
-  ): { bytes: Uint8Array; realised: RealisedUpdate };
-  _dequantize(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
-  _quantize(type: number, values: Float32Array, nIn: number, nOut: number): Uint8Array;
+/** More kernels, as the addon exports them for tests alone. */
+export interface Kernels extends Pick<NativeAddon, 'gatedFactor'>, KernelProbes {
   _columnMean(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
   /** Overwrites all codes and stores the old ones again, by lanes or one by one: gives `bytes` back. */
   _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;

@@ -1,0 +1,163 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, sep } from 'node:path';
+
+import { cacheFolder } from '../cache-folder';
+import { RosiError, throwIfAborted } from '../errors';
+import { addonPath, native, runTask, type KernelProbes, type NativeEngineReport } from '../native';
+import { ticker, type CallOptions } from '../stage';
+import { version } from '../version';
+import { testEngine, testFiles } from './engine-test';
+import { describeGpus, findGpuPackages, type GpuReport } from './gpu';
+import { testKernels } from './kernel-test';
+import { describeMachine, folderSize, freeSpace, type Machine } from './machine';
+import { notRun, selfTest, type SelfTest } from './self-test';
+
+export interface DoctorOptions extends CallOptions {
+  /** Whether what computes on a GPU is to be tested, too. Default false. */
+  gpu?: boolean | undefined;
+}
+
+/** What an installation is, runs on, and whether it works. Sizes are in bytes. */
+export interface DoctorReport {
+  /** Whether no self-test failed. */
+  ok: boolean;
+  rosi: string;
+  node: string;
+  /** Such as `linux-x64`. */
+  platform: string;
+  /** The native addon; null where there is none. */
+  addon: { path: string; origin: 'prebuilt' | 'built here' } | null;
+  engine: {
+    name: 'llama.cpp';
+    /** Null where the package's record of it is missing. */
+    version: string | null;
+    /** Of its tensor library, and how it computes on the CPU; null when it could not be loaded. */
+    ggml: string | null;
+    cpu: { variant: string; library: string; features: string[] } | null;
+  };
+  machine: Machine;
+  /** Processors that rosi uses unless told: the engine at most so many, as measured for each model. */
+  threads: number;
+  gpu: GpuReport;
+  cache: { path: string; bytes: number; files: number; free: number | null };
+  /** The current folder. */
+  folder: { path: string; free: number | null };
+  tests: SelfTest[];
+}
+
+/**
+ * Says whether this installation of rosi works, by small self-tests of its parts, and what it runs on. What is broken is in
+ * the report; nothing of it throws, not even an addon that can't be loaded.
+ *
+ * Cost: a second or two of one processor, and some megabytes in the folder for temporary files.
+ *
+ * @throws RosiError `OPTION_INVALID`, `ABORTED`.
+ */
+export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
+  const { gpu = false, signal } = options;
+  if (typeof gpu !== 'boolean') {
+    throw new RosiError('OPTION_INVALID', `options.gpu must be true or false; got ${String(gpu)}`, {
+      option: 'gpu',
+      value: gpu,
+    });
+  }
+  const record = engineRecord();
+  const found: { report?: NativeEngineReport } = {};
+  const loads = await selfTest('addon', loadedAddon, signal);
+  const works = loads.result === 'ok';
+  const backends = async () => describeBackends((found.report = await runTask(() => native.engineReport([]), signal)));
+  const tests = [loads, ...(await testParts(works, backends, options))];
+  if (gpu) tests.push(notRun('CUDA kernels', 'this package has none and computes on the CPU'));
+
+  const machine = describeMachine();
+  const { report } = found;
+  const cache = cacheFolder();
+  const [size, cacheFree, folderFree, gpus] = await Promise.all([
+    folderSize(cache),
+    freeSpace(cache),
+    freeSpace(process.cwd()),
+    describeGpus(
+      report?.devices ?? [],
+      works ? findGpuPackages([__dirname, process.cwd()]) : [],
+      record?.packages ?? '',
+    ),
+  ]);
+  throwIfAborted(signal);
+  return {
+    ok: tests.every(({ result }) => result !== 'failed'),
+    rosi: version,
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    addon: works ? { path: addonPath(), origin: originOf(addonPath()) } : null,
+    engine: {
+      name: 'llama.cpp',
+      version: record?.version ?? null,
+      ggml: report?.version ?? null,
+      cpu: cpuOf(report),
+    },
+    machine,
+    threads: machine.usableCores,
+    gpu: gpus,
+    cache: { path: cache, ...size, free: cacheFree },
+    folder: { path: process.cwd(), free: folderFree },
+    tests,
+  };
+}
+
+/** The self-tests of what needs the addon. */
+async function testParts(works: boolean, backends: () => Promise<string>, options: DoctorOptions): Promise<SelfTest[]> {
+  const { signal } = options;
+  const kernels = native as unknown as KernelProbes;
+  const parts: [name: string, test: () => string | Promise<string>][] = [
+    ['backends', backends],
+    ['CPU kernels', () => testKernels(kernels)],
+    ['engine', () => testEngine(kernels, { signal })],
+    ['files', () => testFiles(kernels, { signal })],
+  ];
+  const tick = ticker(options, 'self-tests', parts.length, 'tests');
+  const tests: SelfTest[] = [];
+  for (const [i, [name, test]] of parts.entries()) {
+    tick(i / parts.length);
+    tests.push(works ? await selfTest(name, test, signal) : notRun(name, 'the addon could not be loaded'));
+  }
+  tick(1);
+  return tests;
+}
+
+/** @throws RosiError `ADDON_MISSING` */
+function loadedAddon(): string {
+  if (typeof native.engineReport === 'function') return 'loaded';
+  throw new Error(`${addonPath()} is of another version of rosi: build or install it again`);
+}
+
+function originOf(path: string): 'prebuilt' | 'built here' {
+  return path.includes(`${sep}prebuilds${sep}`) ? 'prebuilt' : 'built here';
+}
+
+function describeBackends({ devices }: NativeEngineReport): string {
+  return [...new Set(devices.map(({ backend }) => backend))].join(', ');
+}
+
+/** The engine has a library for each kind of processor, named after it, and loads the best that runs on this one. */
+function cpuOf(report: NativeEngineReport | undefined): DoctorReport['engine']['cpu'] {
+  const cpu = report?.devices.find(({ kind }) => kind === 'cpu');
+  if (cpu === undefined) return null;
+  const { library, features } = cpu;
+  return { variant: variantOf(library), library, features };
+}
+
+/** Of `libggml-cpu-haswell.so`, haswell; of a library without a kind it was compiled for one processor. */
+export function variantOf(library: string): string {
+  return /^(?:lib)?ggml-cpu-([\w.-]+?)\.(?:so|dylib|dll)$/u.exec(basename(library))?.[1] ?? 'native';
+}
+
+/** What scripts/engine.json says of the engine: its version, and that of the packages that its libraries come from. */
+function engineRecord(): { version: string; packages: string } | null {
+  const path = join(dirname(dirname(__dirname)), 'scripts', 'engine.json');
+  if (!existsSync(path)) return null;
+  const { version: engine, source } = JSON.parse(readFileSync(path, 'utf8')) as {
+    version: string;
+    source: { version: string };
+  };
+  return { version: engine, packages: source.version };
+}
