@@ -143,8 +143,8 @@ function conclusion() {
   const turned = ['acc', 'acc_norm'].filter((metric) => shift(metric).pValue < 0.05);
   return (
     `Perplexity is ${within ? 'within' : 'beyond'} one standard error of the base's; on the same chunks the change is ` +
-    `${found ? 'told from none' : 'not told from none'}. HellaSwag: ` +
-    `${turned.length === 0 ? 'no change is told from none' : `${turned.join(' and ')} changed`}.`
+    `${found ? 'beyond chance' : 'no more than chance'}. HellaSwag: ` +
+    `${turned.length === 0 ? 'no change beyond chance' : `${turned.join(' and ')} changed`}.`
   );
 }
 
