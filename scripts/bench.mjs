@@ -31,7 +31,7 @@ const log = (text) => process.stderr.write(`${text}\n`);
 const kernelNote =
   'A 2048 x 2048 tensor on one thread, processor time; change: norm of the update beside that of the weights. A copy: memcpy of as many bytes.';
 const updateNote =
-  'Whole programs, from their start to the written file, in the types that the model has (export-lora alone leaves F16). rosi also hashes the source and what it ' +
+  'Whole programs, from their start to the written file, the tools told to write the types that the model has (export-lora alone leaves F16). rosi also hashes the source and what it ' +
   'writes. Memory that is no file is what a system under pressure cannot drop.';
 
 const sections = [];

@@ -10,7 +10,7 @@ const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTa
 const contract = source.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === 'NativeAddon');
 if (!contract) throw new Error('lib/native.ts has no interface NativeAddon');
 const typed = contract.members.map((member) => member.name.getText(source).replaceAll("'", ''));
-// Names with an underscore are for tests: KernelProbes of lib/native.ts and test/helpers type them.
+// Names with an underscore are for tests: lib/doctor/kernel-probes.ts and test/helpers type them.
 const exported = Object.keys(createRequire(import.meta.url)('node-gyp-build')(root)).filter(
   (name) => !name.startsWith('_'),
 );

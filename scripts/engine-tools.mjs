@@ -9,8 +9,6 @@ import { fileURLToPath } from 'node:url';
 
 import { root, unpackEngineSource } from './lay-out-engine.mjs';
 
-const addonPath = () => createRequire(import.meta.url)(join(root, 'dist', 'native.js')).addonPath();
-
 /**
  * Path of a tool, e.g. `llama-completion`: of the folder LLAMA_TOOLS if it is set, or compiled from the engine's source bundle
  * into build/llama-tools, over the libraries of the built addon (engine-tools/CMakeLists.txt; minutes the first time).
@@ -23,7 +21,7 @@ export async function engineTool(name) {
   if (existsSync(built)) return built;
   const source = join(folder, 'source');
   if (!existsSync(source)) await unpackEngineSource(source);
-  const libraries = dirname(addonPath());
+  const libraries = dirname(createRequire(import.meta.url)('node-gyp-build').path(root));
   const options = [
     '-DCMAKE_BUILD_TYPE=Release',
     `-DENGINE_SOURCE=${source}`,

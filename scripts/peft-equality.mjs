@@ -5,19 +5,20 @@
 // on the second. Also holds every module name that lib/outputs/peft.ts knows against transformers' own models.
 // On Linux the index has PyTorch with CUDA alone: some gigabytes. PIP_INDEX_URL or an own PYTHON with the packages avoid it.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+import { root } from './lay-out-engine.mjs';
+import { pythonWith } from './venv.mjs';
+
 const require = createRequire(import.meta.url);
 const { applyPlan, inspect, makePlan, writeOutputs } = require(join(root, 'dist', 'index.js'));
 const { peftArchitectures, peftModule } = require(join(root, 'dist', 'outputs', 'peft.js'));
 const addon = require('node-gyp-build')(root);
 
-const python = process.env.PYTHON ?? makeVenv();
+const python = process.env.PYTHON ?? pythonWith('peft', 'peft-requirements.txt');
 const folder = mkdtempSync(join(tmpdir(), 'rosi-peft-'));
 try {
   const [f32, edited, peft] = ['f32.gguf', 'edited.gguf', 'peft'].map((name) => join(folder, name));
@@ -53,13 +54,4 @@ function prompts() {
     borderline: role(split, 'borderline'),
   });
   return { fit: of('fit'), validation: of('validation'), test: of('test') };
-}
-
-function makeVenv() {
-  const venv = join(root, 'build', 'peft-venv');
-  const program = join(venv, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  const run = (command, ...args) => execFileSync(command, args, { stdio: 'inherit' });
-  if (!existsSync(program)) run('python3', '-m', 'venv', venv);
-  run(program, '-m', 'pip', 'install', '--quiet', '-r', join(root, 'scripts', 'peft-requirements.txt'));
-  return program;
 }

@@ -80,8 +80,8 @@ function half(block: DataView, offset: number): number {
 }
 
 /** Numbers with heavy ends, as weights have. */
-export function noise(length: number, label: string, scale = 1): Float32Array {
-  const random = seededRandom(0, label);
+export function noise(length: number, label: string, scale = 1, seed = 0): Float32Array {
+  const random = seededRandom(seed, label);
   return Float32Array.from({ length }, () => {
     const uniform = random() + random() + random() - 1.5;
     return scale * (uniform + 2 * uniform ** 3);

@@ -3,7 +3,8 @@ import { basename, dirname, join, sep } from 'node:path';
 
 import { cacheFolder } from '../cache-folder';
 import { RosiError, throwIfAborted } from '../errors';
-import { addonPath, native, runTask, type KernelProbes, type NativeEngineReport } from '../native';
+import { addonPath, native, runTask, type NativeEngineReport } from '../native';
+import type { KernelProbes } from './kernel-probes';
 import { ticker, type CallOptions } from '../stage';
 import { version } from '../version';
 import { testEngine, testFiles } from './engine-test';

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { native, runTask, type KernelProbes, type NativeAddon } from '../native';
+import { native, runTask, type NativeAddon } from '../native';
+import type { KernelProbes } from './kernel-probes';
 import { applyUpdate } from '../update';
 import { verifyUpdate } from '../verify';
 import { noise, norm } from './block-values';

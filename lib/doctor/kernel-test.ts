@@ -1,4 +1,4 @@
-import type { KernelProbes } from '../native';
+import type { KernelProbes } from './kernel-probes';
 import { blockValues, f32, noise, norm, q4k, q6k, q8, type BlockType } from './block-values';
 
 // As in the tests of the kernels: of fewer rows a quantised update may miss its size by more than a hundredth.

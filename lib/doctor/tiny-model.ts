@@ -1,4 +1,4 @@
-import type { KernelProbes } from '../native';
+import type { KernelProbes } from './kernel-probes';
 import { ggufBytes, type EncodedTensor, type GgufValue } from '../outputs/gguf-bytes';
 import { blockValues, f32, noise, q4k, q8, type BlockType } from './block-values';
 

@@ -1,10 +1,10 @@
 // The same edit of one file by rosi, by llama.cpp's tools and by numpy, beside a copy of the file.
-import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { engineTool } from '../engine-tools.mjs';
 import { root } from '../lay-out-engine.mjs';
+import { pythonWith } from '../venv.mjs';
 import { alternating, table, timed } from './measure.mjs';
 
 /** @param library - Exports of the package. @param folder - For what is written; on the disk that is measured. */
@@ -25,7 +25,7 @@ export async function update(library, model, folder, { repeats, threads }) {
   writeFileSync(at('types.txt'), tensors.map(({ name, type }) => `${name}=${type.toLowerCase()}\n`).join(''));
 
   const count = String(threads);
-  const python = venv();
+  const python = pythonWith('bench', 'bench/requirements.txt');
   const [exportLora, quantize] = [await engineTool('llama-export-lora'), await engineTool('llama-quantize')];
   const back = (from) => [
     ...[quantize, '--allow-requantize', '--tensor-type-file', at('types.txt')],
@@ -86,16 +86,4 @@ function fileType(tensors, names) {
   const counts = new Map();
   for (const { name, type } of tensors) if (names.has(name)) counts.set(type, (counts.get(type) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1])[0][0];
-}
-
-function venv() {
-  const folder = join(root, 'build', 'bench-venv');
-  const program = join(folder, 'bin', 'python');
-  if (!existsSync(join(folder, 'complete'))) {
-    const run = (command, ...args) => execFileSync(command, args, { stdio: ['ignore', 2, 2] });
-    run('python3', '-m', 'venv', folder);
-    run(program, '-m', 'pip', 'install', '--quiet', '-r', join(root, 'scripts', 'bench', 'requirements.txt'));
-    writeFileSync(join(folder, 'complete'), '');
-  }
-  return program;
 }

@@ -1,4 +1,5 @@
-import { native, type AdapterHandle, type KernelProbes, type NativeAddon, type SessionHandle } from '../../lib/native';
+import type { KernelProbes } from '../../lib/doctor/kernel-probes';
+import { native, type AdapterHandle, type NativeAddon, type SessionHandle } from '../../lib/native';
 
 /** More kernels, as the addon exports them for tests alone. */
 export interface Kernels extends Pick<NativeAddon, 'gatedFactor'>, KernelProbes {

@@ -1,4 +1,6 @@
-import { seededRandom } from '../../lib/random';
+import { noise as noiseOf, norm } from '../../lib/doctor/block-values';
+
+export { norm };
 
 /**
  * What the kernels must compute, written plainly and apart from native/: the layouts of the tensor types from their
@@ -179,17 +181,7 @@ export function dequantise(type: TensorType, bytes: Uint8Array): Float32Array {
 
 /** Approximately normal numbers with heavy ends, as weights and directions have. */
 export function noise(length: number, seed: number, scale = 1): Float32Array {
-  const random = seededRandom(seed, 'noise');
-  return Float32Array.from({ length }, () => {
-    const uniform = random() + random() + random() - 1.5;
-    return scale * (uniform + 2 * uniform ** 3);
-  });
-}
-
-export function norm(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let k = 0; k < values.length; ++k) sum += values[k]! ** 2;
-  return Math.sqrt(sum);
+  return noiseOf(length, 'noise', scale, seed);
 }
 
 /** left and right whose product has `share` times the Frobenius norm of the weights. */
