@@ -3,8 +3,9 @@
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
 //     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--print]
 // Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens, and of the control vector and
-// the paper's rule once more as the least that refuse as much as rosi; the table's prompts were seen by none. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// the paper's rule once more as the least that refuse as much as rosi; the table's prompts were seen by none. With --cache a run
+// that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -40,6 +41,7 @@ const { values, positionals: models } = parseArgs({
 if (models.length === 0) throw new Error('name at least one MODEL.gguf');
 const [limit, maxTokens, threads] = ['limit', 'max-tokens', 'threads'].map((key) => Number(values[key]));
 const log = (text) => process.stderr.write(`${text}\n`);
+const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
 
 /** Prompts to fit and choose on, and suites that nothing was fitted or chosen on. */
 async function prompts() {
@@ -93,10 +95,10 @@ async function perplexityOf({ model, system, plan = null, controlVector = null }
 }
 
 /** The other methods at the strength at which they refuse as much as ours, whatever they drift. */
-async function atRefusalOfOurs(model, sample, { control, paper, target }) {
+async function atRefusalOfOurs(model, sample, { folder, control, paper, target }) {
   const name = basename(model);
   log(`${name}: the others at the harm refusal of rosi`);
-  return withEqualRefusal(model, sample, { threads, log }, async (at, refusedBy) => {
+  return withEqualRefusal(model, sample, { folder, threads, log }, async (at, refusedBy) => {
     const [added, missed] = [[], []];
     const miss = (what) =>
       missed.push(
@@ -128,6 +130,8 @@ async function atRefusalOfOurs(model, sample, { control, paper, target }) {
 }
 
 async function section(model, { set, suites }, folder) {
+  const cache = values.cache ?? join(folder, 'cache');
+  mkdirSync(cache, { recursive: true });
   const name = basename(model);
   const columns = [
     { name: 'original', model },
@@ -136,7 +140,7 @@ async function section(model, { set, suites }, folder) {
   const notes = [];
   log(`${name}: control vector`);
   const sample = splitPrompts(set, { seed: 0 });
-  const control = await controlVectorOf(model, sample, { folder: values.cache ?? folder, threads, log });
+  const control = await controlVectorOf(model, sample, { folder: cache, threads, log });
   if (control.pushes === null) notes.push(`Control vector: ${control.why}.`);
   else
     columns.push({
@@ -145,27 +149,33 @@ async function section(model, { set, suites }, folder) {
       controlVector: control.pushes,
     });
   log(`${name}: the paper's rule`);
-  const paper = await atItsBest((options) => makePlan(model, set, { threads, rightFactor: 'mean-row', ...options }));
+  const paper = await atItsBest((options) =>
+    makePlan(model, set, { threads, cache, onProgress, rightFactor: 'mean-row', ...options }),
+  );
   if (paper.result)
     columns.push({ name: `paper, alpha ${paper.result.plan.edit.strength}`, model, plan: paper.result });
   else notes.push(`The paper's rule: ${paper.why}`);
   log(`${name}: rosi`);
   const output = join(folder, `${basename(model, '.gguf')}.hardened.gguf`);
-  const ours = await orWhy(harden(model, set, { threads, output, evaluate: 'none' }));
+  const ours = await orWhy(harden(model, set, { threads, cache, onProgress, output, evaluate: 'none' }));
   if (ours.result) columns.push({ name: 'rosi, the file', model: output });
   else notes.push(`rosi: ${ours.why}`);
   if (ours.result) {
     const { trials, edit } = ours.result;
     const { harmful: target } = trials[edit.trial - 1].validated.refused;
-    const { added, missed } = await atRefusalOfOurs(model, sample, { control, paper: paper.result, target });
+    const { added, missed } = await atRefusalOfOurs(model, sample, {
+      folder: cache,
+      control,
+      paper: paper.result,
+      target,
+    });
     columns.push(...added);
     notes.push(...missed);
   }
-  const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
   const found = await evaluate(columns, suites, {
     maxTokens,
     threads,
-    cache: values.cache ?? join(folder, 'cache'),
+    cache,
     onProgress,
   });
   const rows = [];

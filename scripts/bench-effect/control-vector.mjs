@@ -14,11 +14,13 @@ const { withSubject } = load('evaluation/answers');
 const { screeningScore } = load('search/trial');
 
 const mostKl = 0.1;
+// A sign that loses so much at two scales in a row pushes away from refusing.
+const lost = -0.05;
 const scales = Array.from({ length: 17 }, (_, i) => Number((0.01 * 1.6 ** i).toPrecision(2)));
 
 /**
  * `{ method, scale, pushes, ways }`: the scale that gains most on validation prompts within the drift bound, and of each method and
- * sign the file and the largest scale within it. Kept in `folder`, and found there again.
+ * sign that does not push away from refusing the file and the largest scale within it. Kept in `folder`, and found there again.
  */
 export async function controlVectorOf(model, sample, options) {
   const file = (ending) => join(options.folder, `${basename(model)}.${sample.summary.sha256.slice(0, 12)}.${ending}`);
@@ -53,7 +55,7 @@ async function scan(model, sample, nameOf, { threads, log }) {
       });
       for (const sign of [1, -1]) {
         const way = { method, path, scale: sign * scales[0] };
-        ways.push(way);
+        let losses = 0;
         for (const size of scales) {
           const controlVector = await readControlVector(path, sign * size);
           const screening = await withSubject(session, { plan: null, controlVector }, {}, (asked, edit) =>
@@ -65,7 +67,10 @@ async function scan(model, sample, nameOf, { threads, log }) {
           const score = screeningScore(screening, original);
           log(`  ${method}, scale ${sign * size}: score ${score.toFixed(3)}, KL ${kl.toFixed(4)}`);
           if (best === null || score > best.score) best = { method, scale: sign * size, score, path };
+          losses = score < lost ? losses + 1 : 0;
+          if (losses === 2) break;
         }
+        if (losses < 2) ways.push(way);
       }
     }
     return { best, ways };

@@ -8,6 +8,8 @@ const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name
 const { ModelSession, readControlVector } = load('index');
 const { Evaluator, firstOf } = load('evaluator');
 const { withSubject } = load('evaluation/answers');
+const { ResultStore } = load('result-store');
+const { buildIdentity } = load('build-identity');
 
 const factor = 1.6;
 const mostSteps = 8;
@@ -23,9 +25,9 @@ export function scaledPlan(saved, times) {
 /**
  * `at(name, refused, start, target)` finds the least strength from `start` on, by factors of 1.6 and halvings of the last, at
  * which answers of 24 tokens to 32 harmful validation prompts are declined as often as `target`, and the drift there; null when
- * eight factors, or answers that degenerate, do not lead there.
+ * eight factors, or answers that degenerate, do not lead there. What was answered is kept in `folder`.
  */
-export async function withEqualRefusal(model, { validation }, { threads, log }, use) {
+export async function withEqualRefusal(model, { summary, validation }, { folder, threads, log }, use) {
   const session = await ModelSession.open(model, { threads });
   try {
     const evaluator = new Evaluator(session, firstOf(validation, { harmful: 32, harmless: 12, borderline: 0 }));
@@ -33,17 +35,27 @@ export async function withEqualRefusal(model, { validation }, { threads, log }, 
     await evaluator.answer(session, run);
     const answer = (plan, controlVector) =>
       withSubject(session, { plan, controlVector }, {}, (asked, edit) => evaluator.answer(asked, { ...run, edit }));
+    const identity = JSON.stringify({ build: buildIdentity(), model, prompts: summary.sha256 });
+    const kept = ResultStore.open(folder, 'equal-refusal', identity, (value) => typeof value.kl === 'number');
+    const refusals = (what, edit) => async (strength) => {
+      const key = JSON.stringify([what, strength]);
+      if (kept.get(key) === undefined) {
+        const { refused, degenerate, screening } = await answer(...(await edit(strength)));
+        kept.add([[key, { harmful: refused.harmful.share, degenerate: degenerate.share, kl: screening.kl }]]);
+      }
+      return kept.get(key);
+    };
     const refusedBy = {
-      plan: (saved) => (strength) => answer(scaledPlan(saved, strength), null),
-      controlVector: (path) => async (strength) => answer(null, await readControlVector(path, strength)),
+      plan: (saved) => refusals(saved.plan.edit, (strength) => [scaledPlan(saved, strength), null]),
+      controlVector: (path) => refusals(path, async (strength) => [null, await readControlVector(path, strength)]),
     };
     const at = async (name, refused, start, target) => {
       const reaches = async (strength) => {
-        const { refused: shares, degenerate, screening } = await refused(strength);
+        const { harmful, degenerate, kl } = await refused(strength);
         log(
-          `  ${name}, ${strength.toPrecision(3)}: refuses ${shares.harmful.share.toFixed(3)} of harmful, wanted ${target.toFixed(3)}`,
+          `  ${name}, ${strength.toPrecision(3)}: refuses ${harmful.toFixed(3)} of harmful, wanted ${target.toFixed(3)}`,
         );
-        return { yes: shares.harmful.share >= target, broken: degenerate.share > 0.5, kl: screening.kl };
+        return { yes: harmful >= target, broken: degenerate > 0.5, kl };
       };
       let [below, above, drift] = [0, start, 0];
       for (let step = 0; ; ++step) {
