@@ -14,6 +14,7 @@ export type RosiErrorCode =
   | 'PROMPTS_INVALID'
   | 'PROMPTS_TOO_FEW'
   | 'RECORD_MISSING'
+  | 'SERVER_FAILED'
   | 'STRENGTH_NOT_FOUND'
   | 'TARGET_NOT_MET'
   | 'TEMPLATE_FAILED'
@@ -37,6 +38,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   ADDON_MISSING: 7,
   ENGINE_FAILED: 7,
   JUDGE_FAILED: 7,
+  SERVER_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,
   TARGET_NOT_MET: 8,
   RECORD_MISSING: 9, // the status of verify when a file does not verify

@@ -1,8 +1,9 @@
 import { checkMaxTokens } from './options';
+import type { PlacementOptions } from './placement';
 import { ModelSession } from './session';
 import type { CallOptions } from './stage';
 
-export interface GenerateOptions extends CallOptions {
+export interface GenerateOptions extends CallOptions, PlacementOptions {
   system?: string | undefined;
   /** Go on with the prompts as they are, without the model's chat template. Default false. */
   raw?: boolean | undefined;
@@ -18,7 +19,8 @@ export interface GenerateOptions extends CallOptions {
  * Greedy answers of a model, each prompt on its own, in the model's chat template; white space at both ends removed.
  * With `raw` a text is exactly what follows its prompt.
  *
- * @throws RosiError `OPTION_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `PROMPTS_INVALID`, `TEMPLATE_FAILED`, `ENGINE_FAILED`, `ABORTED`.
+ * @throws RosiError `OPTION_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `PROMPTS_INVALID`, `TEMPLATE_FAILED`, `ENGINE_FAILED`,
+ *   `SERVER_FAILED`, `ABORTED`.
  */
 export async function generate(
   model: string,

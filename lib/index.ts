@@ -31,7 +31,9 @@ export { writeModelfile, type ModelfileInfo, type ModelfileOptions } from './out
 export type { FileOptions } from './outputs/whole-file';
 export { inspect } from './inspect';
 export { doctor, type DoctorOptions, type DoctorReport } from './doctor/doctor';
-export type { GpuPackage, GpuReport } from './doctor/gpu';
+export type { GpuReport } from './doctor/gpu';
+export type { GpuPackage } from './gpu-packages';
+export type { PlacementOptions } from './placement';
 export type { Machine } from './doctor/machine';
 export type { SelfTest } from './doctor/self-test';
 export { ModelSession, type RunTimeEdit } from './session';

@@ -253,9 +253,19 @@ export interface NativeEngineReport {
   notLoaded: string[];
 }
 
+/** Where a model computes besides this machine's processor. */
+export interface NativePlacement {
+  /** RPC servers, `host:port`; none: this machine's GPUs. */
+  servers: string[];
+  /** Paths of GPU backends. */
+  gpuLibraries: string[];
+  /** Blocks placed there, from the last, the head as one; -1: all. */
+  gpuLayers: number;
+}
+
 /** Everything that crosses between JavaScript and C++. */
 export interface NativeAddon {
-  openSession(path: string, threads: number, onProgress: Tick): Task<SessionHandle>;
+  openSession(path: string, how: { threads: number } & Partial<NativePlacement>, onProgress: Tick): Task<SessionHandle>;
   closeHandle(handle: SessionHandle | AdapterHandle): void;
   sessionInfo(session: SessionHandle): NativeModelInfo;
   tokenize(session: SessionHandle, segments: { text: string; parseSpecial: boolean }[], addBos: boolean): Int32Array;

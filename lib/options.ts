@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { cacheFolder } from './cache-folder';
 import { RosiError } from './errors';
 import type { OutputPaths } from './outputs/write-outputs';
+import { checkPlacement, type PlacementOptions } from './placement';
 import type { CallOptions } from './stage';
 
 export const rightFactors = ['gated', 'mean-input', 'mean-row', 'mean-row-signed'] as const;
@@ -13,7 +14,7 @@ export type EvaluateHow = (typeof evaluateHows)[number];
 export type Schedule = (typeof schedules)[number];
 
 /** Every option has a default; docs/method.md gives the reasons. */
-export interface HardenOptions extends CallOptions {
+export interface HardenOptions extends CallOptions, PlacementOptions {
   /** Path of the new GGUF. Default: `<model>.hardened.gguf` beside the model. */
   output?: string | undefined;
   /** Whether an existing output may be replaced. Default false. */
@@ -105,7 +106,7 @@ export interface HardenOptions extends CallOptions {
   evaluate?: EvaluateHow | undefined;
 }
 
-export interface Settings extends CallOptions {
+export interface Settings extends CallOptions, PlacementOptions {
   output: string;
   overwrite: boolean;
   layer: number | null;
@@ -150,6 +151,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   whole('threads', options.threads, 1, 1024);
   whole('seed', options.seed, 0, 2 ** 32 - 1);
   checkMaxTokens(options.maxTokens);
+  checkPlacement(options);
   oneOf('rightFactor', options.rightFactor, rightFactors);
   oneOf('schedule', options.schedule, schedules);
   oneOf('evaluate', options.evaluate, evaluateHows);
@@ -185,6 +187,8 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     maxTokens: options.maxTokens ?? 32,
     evaluate: options.evaluate ?? 'short',
     cache: resolveCache(options.cache),
+    rpc: options.rpc,
+    gpuLayers: options.gpuLayers,
     signal: options.signal,
     onProgress: options.onProgress,
   };

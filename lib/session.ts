@@ -27,6 +27,7 @@ import {
   type PerplexityOptions,
 } from './score';
 import { runStage, type CallOptions } from './stage';
+import { resolvePlacement, type PlacementOptions } from './placement';
 import type { LayerPush } from './outputs/control-vector';
 import { type Piece, toSegments } from './segments';
 import { renderPrompt, type Conversation, type RenderedPrompt } from './template';
@@ -49,7 +50,7 @@ export interface Answers {
   firstLogits: Float32Array | null;
 }
 
-export interface SessionOptions extends CallOptions {
+export interface SessionOptions extends CallOptions, PlacementOptions {
   /** Default: the fastest of one, half and all processors, measured on a short prompt. */
   threads?: number | undefined;
   /** Whether a model that can think aloud before it answers is let. Default false: a reasoning block is closed. */
@@ -69,22 +70,31 @@ export class ModelSession {
     /** Processors that the engine uses. */
     readonly threads: number,
     private readonly handle: SessionHandle,
-    private readonly options: CallOptions & { thinking?: boolean | undefined },
+    private readonly options: SessionOptions,
   ) {}
 
   /**
-   * @throws RosiError `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`.
+   * @throws RosiError `OPTION_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `ENGINE_FAILED`, `SERVER_FAILED`, `FILE_FAILED`,
+   *   `ABORTED`; its calls throw `SERVER_FAILED`, too, where a server is lost.
    */
   static async open(path: string, options: SessionOptions = {}): Promise<ModelSession> {
     const most = options.threads ?? availableParallelism();
-    const handle = await runStage(options, { stage: 'load' }, (tick) => native.openSession(path, most, tick));
+    const how = { threads: most, ...resolvePlacement(options) };
+    const handle = await runStage(options, { stage: 'load' }, (tick) => native.openSession(path, how, tick));
     try {
-      const threads = options.threads ?? (await fastestThreads(handle, most, options));
+      const measured = options.threads === undefined && how.gpuLayers === 0;
+      const threads = measured ? await fastestThreads(handle, most, options) : most;
       return new ModelSession(path, native.sessionInfo(handle), threads, handle, options);
     } catch (error) {
       native.closeHandle(handle);
       throw error;
     }
+  }
+
+  /** How another model is opened to compute where this one does. */
+  get where(): Pick<SessionOptions, 'threads' | 'rpc' | 'gpuLayers'> {
+    const { rpc, gpuLayers } = this.options;
+    return { threads: this.threads, rpc, gpuLayers };
   }
 
   /** What runs goes on to its end and keeps the model as long. */

@@ -50,7 +50,7 @@ async function withCopy<T>(
     const tensors = await nearlyExact(session.path, plan.tensors);
     const output = join(folder, 'trial.gguf');
     const draft = await draftUpdate(session.path, { ...plan, tensors }, { output, threads, signal });
-    const edited = await ModelSession.open(draft.path, { threads, signal });
+    const edited = await ModelSession.open(draft.path, { ...session.where, signal });
     try {
       return await use(edited);
     } finally {

@@ -18,7 +18,7 @@ const MOVED = 1e-6; // of the head's input: float32 rounding of a sum in another
 async function examine(path) {
   const native = createRequire(import.meta.url)('node-gyp-build')(root);
   try {
-    const session = await native.openSession(path, 1, () => {}).done;
+    const session = await native.openSession(path, { threads: 1 }, () => {}).done;
     const report = await native.findWriters(session).done;
     const inFile = await native.findWritersInFile(path).done;
     const names = ({ writers }) => JSON.stringify(writers.map((writer) => writer.name));

@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { engineLibraries, has, layOutEngine, root } from './lay-out-engine.mjs';
+import { engineLibraries, has, isRpcLibrary, layOutEngine, root } from './lay-out-engine.mjs';
 import { lock } from './lock.mjs';
 
 const require = createRequire(import.meta.url);
@@ -60,7 +60,8 @@ function checkTools(cuda) {
 /** The engine loads whatever processor variant of it lies in its folder, also one of another version. */
 function removeOldEngine(target, engine) {
   const present = engineLibraries(join(engine, 'lib'));
-  for (const name of engineLibraries(target)) if (!present.includes(name)) rmSync(join(target, name));
+  const old = engineLibraries(target).filter((name) => !present.includes(name) && !isRpcLibrary(name));
+  for (const name of old) rmSync(join(target, name));
 }
 
 /** Through cmake-js, which knows where Node-API's headers are and how each platform links an addon. Only when something changed. */

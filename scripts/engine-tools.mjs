@@ -34,8 +34,8 @@ export async function engineTool(name) {
   const run = (args) => execFileSync('cmake', args, { stdio: ['ignore', 2, 2] });
   run(['-S', join(root, 'scripts', 'engine-tools'), '-B', join(folder, 'out'), ...options]);
   run(['--build', join(folder, 'out'), '--target', name, '--parallel', process.env.LLAMA_TOOLS_JOBS ?? '2']);
-  // Tools look for the processor's backends beside themselves.
-  for (const file of readdirSync(libraries).filter((one) => /^libggml-cpu-/u.test(one))) {
+  // Tools look for backends beside themselves.
+  for (const file of readdirSync(libraries).filter((one) => /^libggml-(cpu-|rpc\.)/u.test(one))) {
     const link = join(folder, 'out', 'bin', file);
     if (!existsSync(link)) symlinkSync(join(libraries, file), link);
   }

@@ -1,4 +1,5 @@
-// Brings llama.cpp, the engine, into build/engine/<version>/: include/ and lib/. Version and integrity: engine.json.
+// Brings llama.cpp, the engine, into build/engine/<version>/: include/, lib/ and, as source, its RPC backend in rpc/. Version and
+// integrity: engine.json.
 //   ROSI_ENGINE=source        compiles the libraries from the source bundle, for this machine's processor
 //   ROSI_ENGINE_VARIANTS=all  with the above: one library for each kind of processor, as the packages have them
 //   --configure               only checks that the sources can be fetched, unpacked and configured: a minute, not ten
@@ -19,6 +20,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { x as extract } from 'tar';
+import { RPC_SOURCE, rpcSources, rpcVersion } from './engine-rpc.mjs';
 import { readBundle } from './git-bundle.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -32,6 +34,11 @@ const LIBRARY = /^(lib)?(llama|ggml)(?!-common)[^/]*\.(so|dylib|dll|lib|metallib
 /** Names of the engine's libraries in a folder. */
 export function engineLibraries(folder) {
   return existsSync(folder) ? readdirSync(folder).filter((name) => LIBRARY.test(name)) : [];
+}
+
+/** Compiled with the addon: the packages have none. */
+export function isRpcLibrary(name) {
+  return /^(lib)?ggml-rpc\.(so|dylib|dll)$/.test(name);
 }
 
 /** What the packages are named after: they are built for glibc. */
@@ -51,14 +58,14 @@ async function checkSource() {
   }
 }
 
-/** @returns {Promise<string>} The folder that holds include/ and lib/. Does nothing when it is already complete. */
+/** @returns {Promise<string>} The folder that holds include/, lib/ and rpc/. Does nothing when it is already complete. */
 export async function layOutEngine({ log = console.error } = {}) {
   const libraries = engine.libraries[platform()];
   const fromSource = process.env.ROSI_ENGINE === 'source' || !libraries;
   const variants = process.env.ROSI_ENGINE_VARIANTS === 'all';
   const suffix = fromSource ? (variants ? '-source-variants' : '-source') : '';
   const folder = join(root, 'build', 'engine', engine.version + suffix);
-  const stamp = JSON.stringify([engine.source, fromSource ? 'source' : libraries]);
+  const stamp = JSON.stringify([engine.source, fromSource ? 'source' : libraries, rpcVersion]);
   if (existsSync(join(folder, 'stamp.json')) && readFileSync(join(folder, 'stamp.json'), 'utf8') === stamp)
     return folder;
 
@@ -69,10 +76,12 @@ export async function layOutEngine({ log = console.error } = {}) {
     log(`rosi: fetching llama.cpp ${engine.version} (${engine.source.package}@${engine.source.version})`);
     await unpack(engine.source, work, (path) => path === engine.source.bundle);
     const bundle = join(work, engine.source.bundle);
-    const headers = readBundle(bundle, engine.source.commit, (path) => HEADER.test(path));
-    for (const [path, { bytes }] of headers) {
+    const sources = readBundle(bundle, engine.source.commit, (path) => HEADER.test(path) || RPC_SOURCE.test(path));
+    const matching = (pattern) => new Map([...sources].filter(([path]) => pattern.test(path)));
+    for (const [path, { bytes }] of matching(HEADER)) {
       write(join(work, 'include', path.slice(path.lastIndexOf('/') + 1)), bytes);
     }
+    for (const [name, source] of rpcSources(matching(RPC_SOURCE))) write(join(work, 'rpc', name), source);
     if (fromSource) {
       const built = compile(bundle, variants, log);
       mkdirSync(join(work, 'lib'), { recursive: true });

@@ -8,12 +8,14 @@ import { evaluationHtml } from '../html/evaluation-page';
 import { readControlVector } from '../outputs/control-vector';
 import { collect, number, usage } from './arguments';
 import type { Invocation } from './invocation';
+import { addPlacementOptions, type PlacementFlags } from './placement-options';
 import { checkReports, writeReports } from './report-files';
 import { judgesOf } from './judge-options';
 import { addUtilityOptions, readGivenUtility, type UtilityFlags } from './utility-options';
 import { addSuiteOptions, readGivenSuites, type SuiteFlags } from './suite-options';
 
-interface Flags extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinking'>, SuiteFlags, UtilityFlags {
+interface Flags
+  extends Pick<EvaluateOptions, 'maxTokens' | 'threads' | 'thinking'>, SuiteFlags, UtilityFlags, PlacementFlags {
   safetyPrompt?: boolean;
   system?: string;
   plan?: string;
@@ -59,12 +61,12 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--overwrite', 'replace existing reports')
     .option('--json', 'print the report as JSON instead of a summary')
     .option('--quiet', 'no progress')
-    .optionsGroup('Run:')
+    .optionsGroup('Run:');
+  addPlacementOptions(command)
     .option('--max-tokens <n>', 'longest answer (default: 128)', number)
     .option('--thinking', 'let models that can think aloud first do so; what they think is not judged')
     .option('--cache <folder>', "where answers are kept, so that a run goes on (default: the user's cache)")
     .option('--no-cache', 'keep no answers')
-    .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .addHelpText(
       'after',
       '\nExamples:\n  rosi evaluate model.gguf model.hardened.gguf\n  rosi evaluate model.gguf safer.gguf --safety-prompt --harmful advbench.csv --report result.html',
@@ -73,14 +75,15 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
 }
 
 async function evaluate(models: readonly string[], flags: Flags, invocation: Invocation): Promise<void> {
-  const { report: reports = [], overwrite = false, json, quiet, cache, maxTokens, threads, thinking } = flags;
+  const { report: reports = [], overwrite = false, json, quiet, cache, maxTokens, thinking } = flags;
+  const { threads, rpc, gpuLayers } = flags;
   checkReports(reports, models, overwrite);
   const columns = await columnsOf(models, flags, invocation);
   const suites = await readGivenSuites(flags);
   const utility = await readGivenUtility(flags);
   const evaluation = await invocation.long(quiet ?? false, async (signal, onProgress) => {
     const judges = await judgesOf(flags, threads, { signal, onProgress });
-    const options = { maxTokens, thinking, threads, cache, judges, ...utility, signal, onProgress };
+    const options = { maxTokens, thinking, threads, rpc, gpuLayers, cache, judges, ...utility, signal, onProgress };
     return invocation.library.evaluate(columns, suites, options);
   });
   await writeReports(reports, evaluation, { markdown: evaluationMarkdown, html: evaluationHtml }, overwrite);

@@ -6,15 +6,16 @@ import { printable } from '../text';
 import { number } from './arguments';
 import type { GenerateOptions } from './context';
 import type { Invocation } from './invocation';
+import { addPlacementOptions, type PlacementFlags } from './placement-options';
 
-interface Flags extends Omit<GenerateOptions, 'signal' | 'onProgress'> {
+interface Flags extends Omit<GenerateOptions, 'signal' | 'onProgress' | 'rpc'>, PlacementFlags {
   prompts?: string;
   json?: boolean;
   quiet?: boolean;
 }
 
 export function addGenerate(program: Command, invocation: Invocation): void {
-  program
+  const command = program
     .command('generate')
     .summary("greedy answers in the model's chat template")
     .description("Answer prompts greedily, each on its own, in the model's chat template.")
@@ -25,9 +26,9 @@ export function addGenerate(program: Command, invocation: Invocation): void {
     .option('--max-tokens <n>', 'longest answer', number)
     .option('--thinking', 'let a model that can think aloud first do so')
     .option('--raw', 'continue the prompts as they are, without the chat template')
-    .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .option('--json', 'print [{ prompt, text }] as JSON')
-    .option('--quiet', 'no progress')
+    .option('--quiet', 'no progress');
+  addPlacementOptions(command)
     .addHelpText(
       'after',
       '\nExamples:\n  rosi generate model.gguf "How do I bake bread?"\n  rosi generate model.gguf --prompts questions.txt --json',

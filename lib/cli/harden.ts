@@ -10,9 +10,15 @@ import { exitStatus } from './context';
 import { addEditOptions, type PromptFlags, readGiven, readKeep, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
+import { addPlacementOptions, type PlacementFlags } from './placement-options';
 import { checkReports, writeReports } from './report-files';
 
-interface Flags extends Omit<HardenOptions, keyof PromptFlags | 'undo' | 'outputs'>, PromptFlags, OutputFlags {
+interface Flags
+  extends
+    Omit<HardenOptions, keyof PromptFlags | 'undo' | 'outputs' | 'rpc'>,
+    PromptFlags,
+    OutputFlags,
+    PlacementFlags {
   undo?: string | true;
   plan?: string;
   report?: string[];
@@ -45,8 +51,7 @@ export function addHarden(program: Command, invocation: Invocation): void {
       `most growth of the file, so that rounding drowns no update, e.g. 5%; 0: none (default: ${100 * defaults.maxGrowth}%)`,
       share,
     );
-  addEditOptions(command)
-    .optionsGroup('Run:')
+  addPlacementOptions(addEditOptions(command).optionsGroup('Run:'))
     .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
     .addOption(
       new Option(
@@ -54,7 +59,6 @@ export function addHarden(program: Command, invocation: Invocation): void {
         `how much is measured before and after; full: rosi evaluate, too (default: ${defaults.evaluate})`,
       ).choices([...evaluateHows]),
     )
-    .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
     .addHelpText('after', examples)
     .action(async (model: string, flags: Flags) => {
       invocation.status = await harden(model, flags, invocation);

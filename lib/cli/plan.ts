@@ -6,12 +6,12 @@ import type { SavedPlan } from '../outputs/saved-plan';
 import { defaultOutput } from '../options';
 import { checkOutputs } from '../outputs/write-outputs';
 import { counted, oneLine } from '../text';
-import { number } from './arguments';
 import { addEditOptions, type PromptFlags, readGiven, readKeep, splitFlags } from './edit-options';
 import type { Invocation } from './invocation';
 import { addOutputOptions, type OutputFlags } from './output-options';
+import { addPlacementOptions, type PlacementFlags } from './placement-options';
 
-interface Flags extends Omit<PlanOptions, keyof PromptFlags>, PromptFlags, OutputFlags {
+interface Flags extends Omit<PlanOptions, keyof PromptFlags | 'rpc'>, PromptFlags, OutputFlags, PlacementFlags {
   output?: string;
   overwrite?: boolean;
   json?: boolean;
@@ -30,9 +30,7 @@ export function addPlan(program: Command, invocation: Invocation): void {
     .option('--overwrite', 'replace existing outputs')
     .option('--json', 'print edit, tensors and outputs as JSON')
     .option('--quiet', 'no progress');
-  addEditOptions(command)
-    .optionsGroup('Run:')
-    .option('--threads <n>', 'processors to use (default: the fastest number, measured)', number)
+  addPlacementOptions(addEditOptions(command).optionsGroup('Run:'))
     .addHelpText(
       'after',
       '\nExamples:\n  rosi plan model.gguf -o plan.json\n  rosi plan model.gguf --lora safer-lora.gguf --peft safer-peft',

@@ -1,14 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, sep } from 'node:path';
+import { basename, sep } from 'node:path';
 
 import { cacheFolder } from '../cache-folder';
 import { RosiError, throwIfAborted } from '../errors';
+import { engineRecord, findGpuPackages } from '../gpu-packages';
 import { addonPath, native, runTask, type NativeEngineReport } from '../native';
 import type { KernelProbes } from './kernel-probes';
 import { ticker, type CallOptions } from '../stage';
 import { version } from '../version';
 import { testEngine, testFiles } from './engine-test';
-import { describeGpus, findGpuPackages, type GpuReport } from './gpu';
+import { describeGpus, type GpuReport } from './gpu';
 import { testKernels } from './kernel-test';
 import { describeMachine, folderSize, freeSpace, type Machine } from './machine';
 import { notRun, selfTest, type SelfTest } from './self-test';
@@ -150,15 +150,4 @@ function cpuOf(report: NativeEngineReport | undefined): DoctorReport['engine']['
 /** Of `libggml-cpu-haswell.so`, haswell; of a library without a kind it was compiled for one processor. */
 export function variantOf(library: string): string {
   return /^(?:lib)?ggml-cpu-([\w.-]+?)\.(?:so|dylib|dll)$/u.exec(basename(library))?.[1] ?? 'native';
-}
-
-/** What scripts/engine.json says of the engine: its version, and that of the packages that its libraries come from. */
-function engineRecord(): { version: string; packages: string } | null {
-  const path = join(dirname(dirname(__dirname)), 'scripts', 'engine.json');
-  if (!existsSync(path)) return null;
-  const { version: engine, source } = JSON.parse(readFileSync(path, 'utf8')) as {
-    version: string;
-    source: { version: string };
-  };
-  return { version: engine, packages: source.version };
 }

@@ -35,7 +35,7 @@ export async function testEngine(
   { signal, folder, engine = native }: EngineTestOptions = {},
 ): Promise<string> {
   return withTinyModel(kernels, folder, async (path, model) => {
-    const session = await runTask(() => engine.openSession(path, 1, () => {}), signal);
+    const session = await runTask(() => engine.openSession(path, { threads: 1 }, () => {}), signal);
     try {
       const logitsOf = (tokens: Int32Array) =>
         runTask(() => engine.nextTokenLogits(session, { prompts: [tokens], threads: 1 }, () => {}), signal);

@@ -1,17 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { gpuLibraries, type GpuPackage } from '../gpu-packages';
 import { addonPath, type EngineDevice, type NativeEngineReport } from '../native';
 import { oneLine } from '../text';
-
-/** One of @node-llama-cpp's packages with a GPU backend of the engine. */
-export interface GpuPackage {
-  name: string;
-  version: string;
-  folder: string;
-}
 
 export interface GpuReport {
   packages: GpuPackage[];
@@ -21,24 +13,7 @@ export interface GpuReport {
   note: string | null;
 }
 
-const systems: Record<string, string> = { linux: 'linux', darwin: 'mac', win32: 'win' };
-const backend = /^(lib)?ggml-(cuda|vulkan|metal)\.(so|dylib|dll)$/u;
 const milliseconds = 30_000;
-
-/** GPU packages of this platform in the `node_modules` above these folders, each folder once. */
-export function findGpuPackages(folders: readonly string[]): GpuPackage[] {
-  const prefix = `${systems[process.platform] ?? process.platform}-${process.arch}-`;
-  const scopes = new Set(folders.flatMap(above).map((folder) => join(folder, 'node_modules', '@node-llama-cpp')));
-  return [...scopes].flatMap((scope) =>
-    namesIn(scope)
-      .filter((name) => name.startsWith(prefix) && existsSync(join(scope, name, 'package.json')))
-      .map((name) => {
-        const folder = join(scope, name);
-        const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version?: unknown };
-        return { name: `@node-llama-cpp/${name}`, version: String(version), folder };
-      }),
-  );
-}
 
 /**
  * What GPUs the engine finds: `own`, the devices of the backends that rosi loads, and those of the packages, which a process
@@ -67,7 +42,7 @@ export async function describeGpus(
       own,
       `${others.map(({ name, version }) => `${name} ${version}`).join(', ')} does not fit the engine, which is of ${expected}`,
     );
-  const libraries = fitting.flatMap(({ folder }) => librariesIn(folder));
+  const libraries = fitting.flatMap(gpuLibraries);
   try {
     const { devices, notLoaded } = await ask(libraries);
     const failed = notLoaded.map((path) => `${path} could not be loaded: is the GPU's driver installed?`);
@@ -86,24 +61,4 @@ async function askInChild(libraries: string[]): Promise<NativeEngineReport> {
     windowsHide: true,
   });
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as NativeEngineReport;
-}
-
-/** The packages have their libraries in a folder of bins/. */
-function librariesIn(folder: string): string[] {
-  const bins = join(folder, 'bins');
-  return namesIn(bins).flatMap((name) =>
-    namesIn(join(bins, name))
-      .filter((file) => backend.test(file))
-      .map((file) => join(bins, name, file)),
-  );
-}
-
-function namesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder).sort() : [];
-}
-
-/** A folder and all that it is in. */
-function above(folder: string): string[] {
-  const parent = dirname(folder);
-  return parent === folder ? [folder] : [folder, ...above(parent)];
 }

@@ -1,5 +1,6 @@
 import type { LayerPush } from '../outputs/control-vector';
 import type { SavedPlan } from '../outputs/saved-plan';
+import type { PlacementOptions } from '../placement';
 import { ModelSession, type RunTimeEdit } from '../session';
 import { promptText } from '../template';
 import type { CallOptions } from '../stage';
@@ -37,7 +38,7 @@ export interface Answer {
   cut: boolean;
 }
 
-export interface AnswerSettings extends CallOptions {
+export interface AnswerSettings extends CallOptions, PlacementOptions {
   /** Most new tokens. */
   maxTokens: number;
   thinking: boolean;
@@ -75,8 +76,8 @@ async function generateInto(
   missing: readonly Missing<SuiteItem>[],
   settings: AnswerSettings,
 ): Promise<void> {
-  const { threads, signal, onProgress, thinking, maxTokens, name } = settings;
-  const session = await ModelSession.open(subject.model, { threads, signal, onProgress, thinking });
+  const { signal, maxTokens, name } = settings;
+  const session = await ModelSession.open(subject.model, settings);
   try {
     await withSubject(session, subject, { signal }, (asked, edit) =>
       store.fill(missing, { atOnce, signal }, async (items, { from, to, total }) => {

@@ -46,7 +46,7 @@ export async function baseNlls(
   items: readonly SuiteItem[],
   settings: Omit<AnswerSettings, 'name'>,
 ): Promise<(BaseNll | null)[][]> {
-  const { cache, threads, signal, onProgress } = settings;
+  const { cache, signal } = settings;
   const stores = new Map<string | null, ResultStore<BaseNll | null>>(); // by system prompt
   const found: (BaseNll | null)[][] = [];
   let base: ModelSession | undefined;
@@ -61,7 +61,7 @@ export async function baseNlls(
       const keys = read.map(({ item, text }) => sha256(JSON.stringify([keyOf(item), text])));
       const missing = store.missing(read, keys);
       if (missing.length > 0) {
-        const session = (base ??= await ModelSession.open(first.model, { threads, signal, onProgress }));
+        const session = (base ??= await ModelSession.open(first.model, { ...settings, thinking: false }));
         await store.fill(missing, { atOnce, signal }, (batch, { from, to, total }) =>
           readAnswers(session, system, batch, `${name}, answers ${from} to ${to} of ${total}`),
         );

@@ -87,17 +87,17 @@ function sumUp(each: readonly TextDrift[]): AnswerDrift {
 async function withBoth(
   first: Subject,
   other: Subject,
-  { threads, signal, onProgress, thinking }: AnswerSettings,
+  settings: AnswerSettings,
   use: (base: ModelSession, asked: ModelSession, edit?: RunTimeEdit) => Promise<void>,
 ): Promise<boolean> {
-  const options = { threads, signal, onProgress, thinking };
-  const base = await ModelSession.open(first.model, options);
+  const { signal } = settings;
+  const base = await ModelSession.open(first.model, settings);
   let own: ModelSession | undefined;
   try {
     own =
       other.model === first.model
         ? undefined
-        : await ModelSession.open(other.model, { ...options, threads: base.threads });
+        : await ModelSession.open(other.model, { ...settings, threads: base.threads });
     const session = own ?? base;
     if (session.info.nVocab !== base.info.nVocab) return false;
     await withSubject(session, other, { signal }, (asked, edit) => use(base, asked, edit));

@@ -1,6 +1,7 @@
 import { StageClock } from '../clock';
 import { RosiError } from '../errors';
 import { checkMaxTokens, resolveCache } from '../options';
+import { checkPlacement, type PlacementOptions } from '../placement';
 import type { Role } from '../prompts';
 import type { CallOptions } from '../stage';
 import { version } from '../version';
@@ -19,7 +20,7 @@ import { builtInSuites } from './suites';
 import { measureUtility, type UtilityTasks } from './utility/measure';
 import { judgedBy } from './verdicts';
 
-export interface EvaluateOptions extends CallOptions, UtilityTasks {
+export interface EvaluateOptions extends CallOptions, PlacementOptions, UtilityTasks {
   /** Most new tokens of an answer, 1 to 4096. Default 128. The paper has 1024. */
   maxTokens?: number | undefined;
   /** Whether models that can think aloud first do so. What they think is kept apart and not judged. Default false. */
@@ -44,16 +45,18 @@ export interface EvaluateOptions extends CallOptions, UtilityTasks {
  * @param models - Paths, or models with a system prompt or an edit. The same file may come several times.
  * @param suites - Default: {@link builtInSuites}.
  * @throws RosiError `OPTION_INVALID`, `PROMPTS_INVALID`, `GGUF_INVALID`, `MODEL_UNSUPPORTED`, `TEMPLATE_FAILED`,
- *   `ENGINE_FAILED`, `FILE_FAILED`, `ABORTED`, and what a judge throws.
+ *   `ENGINE_FAILED`, `SERVER_FAILED`, `FILE_FAILED`, `ABORTED`, and what a judge throws.
  */
 export async function evaluate(
   models: readonly (string | ModelToEvaluate)[],
   suites: readonly Suite[] = builtInSuites(),
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { maxTokens = 128, thinking = false, judges = [rulesJudge], threads, signal, onProgress } = options;
+  const { maxTokens = 128, thinking = false, judges = [rulesJudge], signal, onProgress } = options;
+  const { threads, rpc, gpuLayers } = options;
   const started = performance.now();
   checkMaxTokens(maxTokens);
+  checkPlacement(options);
   checkNames(judges, 'judge');
   checkSuites(suites);
   const cache = resolveCache(options.cache);
@@ -63,7 +66,7 @@ export async function evaluate(
   checkNames(described, 'model');
 
   const items = suites.flatMap(({ items }) => items);
-  const settings = { maxTokens, thinking, cache, threads, signal, onProgress };
+  const settings = { maxTokens, thinking, cache, threads, rpc, gpuLayers, signal, onProgress };
   const answers: Answer[][] = [];
   for (const { subject, described } of subjects) {
     const { name } = described;

@@ -15,7 +15,7 @@ export async function evaluateFully(
   model: string,
   file: string,
   prompts: Record<Role, string[]>,
-  { output, threads, thinking, cache, signal, onProgress }: Settings,
+  { output, threads, rpc, gpuLayers, thinking, cache, signal, onProgress }: Settings,
 ): Promise<Evaluation> {
   const suites = roles.filter((role) => prompts[role].length > 0).map((role) => plainSuite(role, role, prompts[role]));
   const found = await evaluate(
@@ -24,7 +24,7 @@ export async function evaluateFully(
       { name: 'hardened', model: file },
     ],
     [...suites, ...suites.filter(({ role }) => role === 'harmful').map((suite) => jailbreaksInTurn(suite))],
-    { threads, thinking, cache: cache ?? false, signal, onProgress },
+    { threads, rpc, gpuLayers, thinking, cache: cache ?? false, signal, onProgress },
   );
   const models = found.models.map((one) => (one.path === file ? { ...one, path: output } : one));
   return { ...found, models };

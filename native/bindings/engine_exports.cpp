@@ -1,7 +1,7 @@
 // The engine's functions: sessions, tokens, run-time adapters, capture, logits, generation, scores.
 #include "bindings/args.h"
 #include "bindings/engine_handles.h"
-#include "bindings/promise_worker.h"
+#include "bindings/engine_worker.h"
 #include "core/file_io.h"
 #include "engine/backends.h"
 #include "engine/capture.h"
@@ -25,27 +25,25 @@ engine::RunOptions to_run_options(const Napi::Object& request) {
   return options;
 }
 
-/// A call of the engine's.
-class EngineWorker : public PromiseWorker {
- protected:
-  using PromiseWorker::PromiseWorker;
-  /// The engine polls for a stop before every node of its graph: the listener hears of what changed alone.
-  core::Progress progress() {
-    return [this, post = PromiseWorker::progress(), last = -1.0](double done) mutable {
-      if (done == last) return !stopped();
-      last = done;
-      return post(done);
-    };
-  }
-};
+/// { threads, servers?, gpuLibraries?, gpuLayers? }
+engine::Placement to_placement(const Napi::Object& how) {
+  engine::Placement placement;
+  if (how.Get("servers").IsArray()) placement.servers = to_strings(how.Get("servers"));
+  if (how.Get("gpuLibraries").IsArray()) placement.gpu_libraries = to_strings(how.Get("gpuLibraries"));
+  placement.layers = to_int(how.Get("gpuLayers"), 0);
+  return placement;
+}
 
 class OpenWorker final : public EngineWorker {
  public:
-  OpenWorker(const Napi::CallbackInfo& info)
-      : EngineWorker(info.Env(), info[2]), path_(info[0].As<Napi::String>()), threads_(to_int(info[1], 1)) {}
+  OpenWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), path_(info[0].As<Napi::String>()) {
+    const auto how = info[1].As<Napi::Object>();
+    threads_ = to_int(how.Get("threads"), 1);
+    placement_ = to_placement(how);
+  }
 
  private:
-  void run() override {
+  void compute() override {
     // ggml aborts the process on what it finds too late: check first.
     engine::Session::Shapes shapes;
     {
@@ -56,17 +54,18 @@ class OpenWorker final : public EngineWorker {
           shapes[tensor.name] = {tensor.shape[0], tensor.shape[1], tensor.shape[2]};
       }
     }
-    session_ = engine::Session::open(path_, threads_, std::move(shapes), progress());
+    session_ = engine::Session::open(path_, threads_, placement_, std::move(shapes), polled_progress());
   }
   Napi::Value result() override { return wrap(Env(), session_); }
   const std::string path_;
-  const int threads_;
+  int threads_ = 1;
+  engine::Placement placement_;
   std::shared_ptr<engine::Session> session_;
 };
 
 class CaptureWorker final : public EngineWorker {
  public:
-  CaptureWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  CaptureWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(use(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.streams = to_strings(request.Get("streams"));
@@ -81,7 +80,7 @@ class CaptureWorker final : public EngineWorker {
   }
 
  private:
-  void run() override { result_ = engine::capture(*session_, request_, progress()); }
+  void compute() override { result_ = engine::capture(*session_, request_, polled_progress()); }
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
     js.Set("dModel", result_.d_model);
@@ -108,14 +107,14 @@ class CaptureWorker final : public EngineWorker {
 
 class LogitsWorker final : public EngineWorker {
  public:
-  LogitsWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  LogitsWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(use(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     prompts_ = to_prompts(request.Get("prompts"));
     options_ = to_run_options(request);
   }
 
  private:
-  void run() override { logits_ = engine::next_token_logits(*session_, prompts_, options_, progress()); }
+  void compute() override { logits_ = engine::next_token_logits(*session_, prompts_, options_, polled_progress()); }
   Napi::Value result() override { return hand_over(Env(), std::move(logits_)); }
   std::shared_ptr<engine::Session> session_;
   std::vector<engine::Tokens> prompts_;
@@ -125,7 +124,7 @@ class LogitsWorker final : public EngineWorker {
 
 class GenerateWorker final : public EngineWorker {
  public:
-  GenerateWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  GenerateWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(use(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.max_tokens = to_int(request.Get("maxTokens"), request_.max_tokens);
@@ -136,7 +135,7 @@ class GenerateWorker final : public EngineWorker {
   }
 
  private:
-  void run() override { result_ = engine::generate(*session_, request_, progress()); }
+  void compute() override { result_ = engine::generate(*session_, request_, polled_progress()); }
   Napi::Value result() override {
     Napi::Array answers = Napi::Array::New(Env(), result_.answers.size());
     for (std::uint32_t i = 0; i < result_.answers.size(); ++i) answers[i] = to_js(Env(), result_.answers[i]);
@@ -152,7 +151,7 @@ class GenerateWorker final : public EngineWorker {
 
 class ScoreWorker final : public EngineWorker {
  public:
-  ScoreWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  ScoreWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(use(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     std::vector<engine::Tokens> prefixes = to_prompts(request.Get("prefixes"));
     const auto options = request.Get("options").As<Napi::Array>();
@@ -162,7 +161,7 @@ class ScoreWorker final : public EngineWorker {
   }
 
  private:
-  void run() override { scores_ = engine::score(*session_, groups_, run_, progress()); }
+  void compute() override { scores_ = engine::score(*session_, groups_, run_, polled_progress()); }
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
     js.Set("logLikelihoods", to_js(Env(), scores_.log_likelihoods));
@@ -178,7 +177,7 @@ class ScoreWorker final : public EngineWorker {
 class DriftWorker final : public EngineWorker {
  public:
   DriftWorker(const Napi::CallbackInfo& info)
-      : EngineWorker(info.Env(), info[3]), base_(to_session(info[0])), other_(to_session(info[1])) {
+      : EngineWorker(info.Env(), info[3]), base_(use(info[0])), other_(use(info[1])) {
     const auto request = info[2].As<Napi::Object>();
     std::vector<engine::Tokens> texts = to_prompts(request.Get("texts"));
     const auto from = request.Get("from").As<Napi::Array>();
@@ -188,7 +187,7 @@ class DriftWorker final : public EngineWorker {
   }
 
  private:
-  void run() override { drift_ = engine::drift(*base_, base_run_, *other_, other_run_, texts_, progress()); }
+  void compute() override { drift_ = engine::drift(*base_, base_run_, *other_, other_run_, texts_, polled_progress()); }
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
     js.Set("kl", to_js(Env(), drift_.kl));

@@ -4,7 +4,7 @@
 
 #include "bindings/args.h"
 #include "bindings/engine_handles.h"
-#include "bindings/promise_worker.h"
+#include "bindings/engine_worker.h"
 #include "core/file_io.h"
 #include "engine/push_reach.h"
 #include "engine/writers_check.h"
@@ -103,13 +103,12 @@ Napi::Value to_js(Napi::Env env, const engine::WriterReport& report) {
 }
 
 /// findWriters(session) -> { done: Promise<WriterReport>, cancel(): void }
-class FindWorker final : public PromiseWorker {
+class FindWorker final : public EngineWorker {
  public:
-  explicit FindWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), info[1]), session_(to_session(info[0])) {}
+  explicit FindWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[1]), session_(use(info[0])) {}
 
  private:
-  void run() override { report_ = engine::find_writers(session_, progress()); }
+  void compute() override { report_ = engine::find_writers(session_, progress()); }
   Napi::Value result() override { return to_js(Env(), report_); }
   std::shared_ptr<engine::Session> session_;
   engine::WriterReport report_;
@@ -133,10 +132,9 @@ class FindInFileWorker final : public PromiseWorker {
 };
 
 /// measureReach(session, { prompts, direction, writers }) -> { done: Promise<(number | null)[]>, cancel(): void }
-class ReachWorker final : public PromiseWorker {
+class ReachWorker final : public EngineWorker {
  public:
-  explicit ReachWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), info[2]), session_(to_session(info[0])) {
+  explicit ReachWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), session_(use(info[0])) {
     const auto request = info[1].As<Napi::Object>();
     request_.prompts = to_prompts(request.Get("prompts"));
     request_.direction = to_floats(request.Get("direction"));
@@ -145,7 +143,7 @@ class ReachWorker final : public PromiseWorker {
   }
 
  private:
-  void run() override { reach_ = engine::measure_reach(session_, request_, progress()); }
+  void compute() override { reach_ = engine::measure_reach(session_, request_, progress()); }
   Napi::Value result() override {
     return to_list(Env(), reach_, [&](double reach) { return number(Env(), reach); });
   }
@@ -155,18 +153,16 @@ class ReachWorker final : public PromiseWorker {
 };
 
 /// _checkWriters(session, tokens, seed) -> { done: Promise<WritersCheck>, cancel(): void }
-class CheckWorker final : public PromiseWorker {
+class CheckWorker final : public EngineWorker {
  public:
   explicit CheckWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), info[3]),
-        session_(to_session(info[0])),
-        seed_(info[2].As<Napi::Number>().Uint32Value()) {
+      : EngineWorker(info.Env(), info[3]), session_(use(info[0])), seed_(info[2].As<Napi::Number>().Uint32Value()) {
     const auto tokens = info[1].As<Napi::Int32Array>();
     tokens_.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
   }
 
  private:
-  void run() override { check_ = engine::check_writers(session_, tokens_, seed_, progress()); }
+  void compute() override { check_ = engine::check_writers(session_, tokens_, seed_, progress()); }
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
     js.Set("sameGraph", check_.same_graph);

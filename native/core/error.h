@@ -19,6 +19,7 @@ enum class ErrorCode {
   option_invalid,      // an argument out of range
   output_exists,       // refusing to overwrite
   record_missing,      // a valid GGUF file that this library did not write
+  server_failed,       // an RPC server that holds a part of the model can't be reached, or was lost
   tensor_unsupported,  // a tensor type or shape that can't be edited in place
 };
 
@@ -33,6 +34,7 @@ inline const char* to_string(ErrorCode code) {
     case ErrorCode::option_invalid: return "OPTION_INVALID";
     case ErrorCode::output_exists: return "OUTPUT_EXISTS";
     case ErrorCode::record_missing: return "RECORD_MISSING";
+    case ErrorCode::server_failed: return "SERVER_FAILED";
     case ErrorCode::tensor_unsupported: return "TENSOR_UNSUPPORTED";
   }
   return "ENGINE_FAILED";

@@ -47,7 +47,7 @@ double only_element(const ggml_tensor* weight) {
 
 }  // namespace
 
-GraphWalk::GraphWalk(std::vector<const ggml_tensor*> nodes) : nodes_(std::move(nodes)) {
+GraphWalk::GraphWalk(std::vector<const ggml_tensor*> nodes) : graph_(std::move(nodes)) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) index_.emplace(nodes_[i], static_cast<int>(i));
   end_ = find_end();
   for (;;) {

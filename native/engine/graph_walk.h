@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/whole_graph.h"
 #include "ggml.h"
 
 namespace rosi::engine {
@@ -123,7 +124,8 @@ class GraphWalk {
   const ggml_tensor* find_restart() const;
   const ggml_tensor* read_by(const ggml_tensor* input, const WriterUse& written) const;
 
-  const std::vector<const ggml_tensor*> nodes_;
+  const WholeGraph graph_;
+  const std::vector<const ggml_tensor*>& nodes_ = graph_.nodes();
   std::unordered_map<const ggml_tensor*, int> index_;
   std::unordered_set<const ggml_tensor*> restarts_;
   const ggml_tensor* end_ = nullptr;

@@ -88,12 +88,15 @@ void fail(const std::string& what) {
   throw core::Error(core::ErrorCode::engine_failed, cause.empty() ? what : what + ": " + cause);
 }
 
-std::shared_ptr<Session> Session::open(const std::string& path, int threads, Shapes shapes,
+std::shared_ptr<Session> Session::open(const std::string& path, int threads, const Placement& placement, Shapes shapes,
                                        const core::Progress& progress) {
   load_backends();
   take_engine_messages();
   llama_model_params params = llama_model_default_params();
-  params.n_gpu_layers = 0;
+  std::vector<ggml_backend_dev_t> devices =
+      devices_of(placement);  // given also when there are none: else the engine chooses
+  params.devices = devices.data();
+  params.n_gpu_layers = placement.is_here() ? 0 : placement.layers;
   params.load_mode = LLAMA_LOAD_MODE_MMAP;
   bool stopped = false;
   struct Ticker {
@@ -109,12 +112,16 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, Sha
   std::shared_ptr<Session> session(new Session());
   session->threads_ = threads < 1 ? 1 : threads;
   session->shapes_ = std::move(shapes);
+  if (!placement.is_here()) session->servers_ = placement.servers;
   {
     const ThrowingAssertions here;
     session->model_.reset(llama_model_load_from_file(path.c_str(), params));
   }
   if (stopped) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
-  if (!session->model_) fail("the engine could not load " + path);
+  if (!session->model_) {
+    check_servers(session->servers_);
+    fail("the engine could not load " + path);
+  }
   const auto refuse = [&](const char* why) { throw core::Error(core::ErrorCode::model_unsupported, path + why); };
   if (llama_model_has_encoder(session->model())) refuse(" has an encoder; only decoder-only chat models are supported");
   // The engine ends the process when such a vocabulary is asked for anything.

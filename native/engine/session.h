@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/progress.h"
+#include "engine/placement.h"
 #include "llama.h"
 
 namespace rosi::engine {
@@ -44,15 +45,18 @@ class Session {
   /// [n_in, n_out, n_experts] of each tensor of the file; the engine does not tell.
   using Shapes = std::unordered_map<std::string, std::array<std::int64_t, 3>>;
 
-  /// Maps the model, which the caller has validated. Throws Error{engine_failed} with the engine's words,
-  /// Error{model_unsupported} for encoders, Error{aborted}.
-  static std::shared_ptr<Session> open(const std::string& path, int threads, Shapes shapes,
+  /// Maps the model, which the caller has validated, and sends what is placed elsewhere there. Throws
+  /// Error{engine_failed} with the engine's words, Error{server_failed}, Error{model_unsupported} for encoders,
+  /// Error{aborted}.
+  static std::shared_ptr<Session> open(const std::string& path, int threads, const Placement& placement, Shapes shapes,
                                        const core::Progress& progress);
   ~Session();
 
   const ModelInfo& info() const noexcept { return info_; }
   int threads() const noexcept { return threads_; }
   const Shapes& shapes() const noexcept { return shapes_; }
+  /// Those that hold a part of the model.
+  const std::vector<std::string>& servers() const noexcept { return servers_; }
   llama_model* model() const noexcept { return model_.get(); }
   const llama_vocab* vocab() const noexcept { return llama_model_get_vocab(model_.get()); }
   /// Waits for the operations that came before. ggml's threads spin: two at once would slow each other down.
@@ -75,6 +79,7 @@ class Session {
   ModelInfo info_;
   int threads_ = 1;
   Shapes shapes_;
+  std::vector<std::string> servers_;
   std::timed_mutex operation_;
 };
 

@@ -321,6 +321,8 @@ WriterReport find_writers_in_file(const std::string& path) {
   load_backends();
   take_engine_messages();
   llama_model_params params = llama_model_default_params();
+  ggml_backend_dev_t none = nullptr;
+  params.devices = &none;
   params.n_gpu_layers = 0;
   params.load_mode = LLAMA_LOAD_MODE_NONE;
   params.no_alloc = true;

@@ -90,7 +90,7 @@ const run = `
   for (const path of args) {
     print({ path });
     try {
-      const session = await addon.openSession(path, 1, () => {}).done;
+      const session = await addon.openSession(path, { threads: 1 }, () => {}).done;
       const { addsBos } = addon.sessionInfo(session);
       const tokens = addon.tokenize(session, [{ text: 'ab ab', parseSpecial: false }], addsBos);
       const request = { prompts: [tokens, tokens.slice(1)], threads: 1 };

@@ -18,7 +18,7 @@ beforeAll(async () => void (session = await ModelSession.open(tinyChat, { thread
 afterAll(() => session.close());
 
 async function withHandle<T>(path: string, use: (handle: SessionHandle) => Promise<T>): Promise<T> {
-  const handle = await runTask(() => native.openSession(path, threads, () => {}));
+  const handle = await runTask(() => native.openSession(path, { threads }, () => {}));
   try {
     return await use(handle);
   } finally {
@@ -84,7 +84,7 @@ describe('generate', () => {
   test('takes memory for what the prompts need, not for all as long as the longest', () => {
     const others = tokens().map((prompt) => [...prompt]);
     const measure = `
-      const session = await addon.openSession(args.path, 1, () => {}).done;
+      const session = await addon.openSession(args.path, { threads: 1 }, () => {}).done;
       const run = (prompts) =>
         addon.generate(session, { prompts: prompts.map((p) => Int32Array.from(p)), maxTokens: 2, parallel: 16, threads: 1 }, () => {}).done;
       await run([args.long]);

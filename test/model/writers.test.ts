@@ -5,7 +5,7 @@ import { native, type NativeWriterReport, type SessionHandle } from '../../lib/n
 import { checkWriters, type WritersCheck } from '../helpers/writers';
 import { tinyChat } from '../helpers/tiny-chat';
 
-const open = (path: string) => native.openSession(path, 1, () => {}).done;
+const open = (path: string) => native.openSession(path, { threads: 1 }, () => {}).done;
 // Few enough for every test vocabulary; a prime, so that nothing else in a model counts as many.
 const tokens = Int32Array.from({ length: 11 }, (_, i) => (i * 37 + 5) % 101);
 

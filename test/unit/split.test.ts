@@ -72,7 +72,7 @@ describe('what is no split model', () => {
     await expect(applyUpdate(path, plan, { output: at('o.gguf') })).rejects.toMatchObject(wrong);
     await expect(trialUpdate(path, plan)).rejects.toMatchObject(wrong);
     await expect(verifyUpdate(undefined, path)).rejects.toMatchObject(wrong);
-    await expect(runTask(() => native.openSession(path, 1, () => {}))).rejects.toMatchObject(wrong);
+    await expect(runTask(() => native.openSession(path, { threads: 1 }, () => {}))).rejects.toMatchObject(wrong);
     await expect(runTask(() => native.findWritersInFile(path))).rejects.toMatchObject(wrong);
   });
 

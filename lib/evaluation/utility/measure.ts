@@ -93,8 +93,8 @@ class Measured {
   }
 
   private async measure(tasks: readonly ChoiceTask[], texts: readonly NamedText[], keys: readonly string[]) {
-    const { threads, signal, onProgress, name } = this.settings;
-    const session = await ModelSession.open(this.subject.model, { threads, signal, onProgress });
+    const { signal, name } = this.settings;
+    const session = await ModelSession.open(this.subject.model, { ...this.settings, thinking: false });
     try {
       await withSubject(session, this.subject, { signal }, async (asked, edit) => {
         for (const [i, task] of tasks.entries()) {

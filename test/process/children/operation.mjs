@@ -53,7 +53,7 @@ const operations = {
     return session.generate(prompts(session, 2000), { maxTokens: 32 });
   },
   waiting: async () => {
-    const session = await runTask(() => native.openSession(tinyChat, 1, () => {}));
+    const session = await runTask(() => native.openSession(tinyChat, { threads: 1 }, () => {}));
     const tokens = Array.from({ length: 2000 }, (_, i) => Int32Array.of(3, i % 1000, 5));
     const first = await new Promise((resolve) => {
       const task = native.generate(session, { prompts: tokens, maxTokens: 32 }, () => resolve(task));
