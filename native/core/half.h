@@ -37,8 +37,12 @@ ROSI_HD inline std::uint16_t float_to_half(float value) {
   // 0.5f has a last place of 2^-24, the quantum of subnormal halves, so the addition rounds for us.
   const std::uint32_t subnormal = float_bits(bits_float(magnitude) + 0.5f) - float_bits(0.5f);
   const std::uint32_t normal = (magnitude + 0xc8000fffu + ((magnitude >> 13) & 1u)) >> 13;
-  const std::uint32_t special = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;
-  const std::uint32_t half = magnitude < 0x38800000u ? subnormal : magnitude < 0x47800000u ? normal : special;
+  const std::uint32_t special = 0x7c00u + (magnitude > 0x7f800000u ? 0x200u : 0u);
+  // By masks: with branches compilers convert one number at a time.
+  const std::uint32_t is_subnormal = magnitude < 0x38800000u ? ~0u : 0u;
+  const std::uint32_t is_special = magnitude < 0x47800000u ? 0u : ~0u;
+  const std::uint32_t half =
+      (subnormal & is_subnormal) | (special & is_special) | (normal & ~(is_subnormal | is_special));
   return static_cast<std::uint16_t>(half | ((bits >> 16) & 0x8000u));
 }
 
@@ -47,8 +51,9 @@ ROSI_HD inline float bfloat_to_float(std::uint16_t bfloat) { return bits_float(s
 /// Rounds to nearest, ties to even; NaN stays NaN.
 ROSI_HD inline std::uint16_t float_to_bfloat(float value) {
   const std::uint32_t bits = float_bits(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
-  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+  const std::uint32_t nan = (bits >> 16) | 0x40u;
+  const std::uint32_t number = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return static_cast<std::uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? nan : number);
 }
 
 }  // namespace rosi::core

@@ -13,17 +13,18 @@ namespace rosi::kernels {
 namespace {
 
 template <class Weight>
-ROSI_CLONES void add_row(const Weight* source, Weight* target, std::int64_t n_in, float left, const float* right) {
-  for (std::int64_t j = 0; j < n_in; ++j) {
-    target[j] = source[j];
-    add_to_weight(target[j], left, right[j]);
-  }
+ROSI_CLONES void add_row(const Weight* __restrict source, Weight* __restrict target, std::int64_t n_in, float left,
+                         const float* __restrict right) {
+  using Bits = typename Weight::Bits;
+  for (std::int64_t j = 0; j < n_in; ++j)
+    store_bits(target[j].bytes, sum_bits<Weight>(load_bits<Bits>(source[j].bytes), left, right[j]));
 }
 
 /// Up to 32 weights of a row; returns the carry after them.
 template <class Weight>
-ROSI_CLONES float flip_run(const Weight* source, Weight* target, int n, RowWeights row, float row_penalty,
-                           const float* __restrict t, const float* __restrict mu, float* __restrict lack, float carry) {
+ROSI_CLONES float flip_run(const Weight* __restrict source, Weight* __restrict target, int n, RowWeights row,
+                           float row_penalty, const float* __restrict t, const float* __restrict mu,
+                           float* __restrict lack, float carry) {
   float weighted[kRun] = {};
   for (int k = 0; k < n; ++k) {
     const float error = flip_weight(source[k], target[k], row, row_penalty, t[k], mu[k], lack[k], carry);

@@ -10,6 +10,11 @@
 namespace rosi::kernels {
 namespace {
 
+// Candidates of a grid with an offset, on either side of the plain one, each kStride codes apart in where the largest
+// weight lands.
+constexpr int kReach = 8;
+constexpr float kStride = 0.125f;
+
 template <int n, class Codes>
 ROSI_CLONES float step_for(const float* x, const Codes& codes) {
   return best_step<n>(x, codes);
@@ -29,8 +34,8 @@ ROSI_CLONES Grid grid_for(const float* x, int highest, bool offset_not_positive)
   const float levels = static_cast<float>(highest), count = static_cast<float>(n);
   Grid best{(high - low) / levels, low};
   float best_error = kNoMove;
-  for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
-    const float inverse = (levels + kFitStride * static_cast<float>(candidate)) / (high - low);
+  for (int candidate = -kReach; candidate <= kReach; ++candidate) {
+    const float inverse = (levels + kStride * static_cast<float>(candidate)) / (high - low);
     float codes[n] = {}, squares[n] = {}, products[n] = {};
     for (int k = 0; k < n; ++k) {
       codes[k] = larger(0.0f, smaller(levels, to_integer((x[k] - low) * inverse)));

@@ -17,13 +17,14 @@ ROSI_HD ROSI_INLINE float last_place(const Weight& first) {
 template <class Weight>
 ROSI_HD ROSI_INLINE float flip_weight(const Weight& source, Weight& target, const RowWeights& row, float row_penalty,
                                       float t, float mu, float lack, float carry) {
-  const float before = source.load();
+  using Bits = typename Weight::Bits;
+  const Bits bits = load_bits<Bits>(source.bytes);
+  const float before = Weight::decode(bits);
   const float request = row.s * t;
-  Weight rounded = source;
-  store_nearest(rounded, before + wanted_change(row, row_penalty, t, mu, lack, carry));
-  const float change = rounded.load() - before;
+  const Bits rounded = nearest_bits<Weight>(before + wanted_change(row, row_penalty, t, mu, lack, carry));
+  const float change = Weight::decode(rounded) - before;
   const bool with_request = change * request > 0.0f;
-  target = with_request ? rounded : source;
+  store_bits(target.bytes, static_cast<Bits>(with_request ? std::uint32_t{rounded} : std::uint32_t{bits}));
   return (with_request ? change : 0.0f) - request;
 }
 

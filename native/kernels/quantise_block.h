@@ -6,35 +6,53 @@
 
 namespace rosi::kernels {
 
-/// Candidates on either side of the plain grid, each `kFitStride` codes apart in where the largest weight lands.
-inline constexpr int kFitReach = 8;
-inline constexpr float kFitStride = 0.125f;
+/// Candidates that are tried side by side: sums of one candidate each, so that none has to be added up across lanes.
+inline constexpr int kFitLanes = 8;
+
+/// The weight of largest magnitude, with its sign; of two the positive one.
+template <int n>
+ROSI_HD ROSI_INLINE float extreme_of(const float* x) {
+  float low[kFitLanes] = {}, high[kFitLanes] = {};
+  for (int k = 0; k < n; k += kFitLanes) {
+    for (int lane = 0; lane < kFitLanes; ++lane) {
+      low[lane] = smaller(low[lane], x[k + lane]);
+      high[lane] = larger(high[lane], x[k + lane]);
+    }
+  }
+  float lowest = 0, highest = 0;
+  for (int lane = 0; lane < kFitLanes; ++lane) {
+    lowest = smaller(lowest, low[lane]);
+    highest = larger(highest, high[lane]);
+  }
+  return highest >= -lowest ? highest : lowest;
+}
 
 /// fit_step() of fit.h.
 template <int n, class Codes>
 ROSI_HD ROSI_INLINE float best_step(const float* x, const Codes& codes) {
-  float extreme = 0;  // the weight of largest magnitude, with its sign
-  for (int k = 0; k < n; ++k) extreme = magnitude(x[k]) > magnitude(extreme) ? x[k] : extreme;
+  const float extreme = extreme_of<n>(x);
   if (extreme == 0.0f) return 0;
   const float low = static_cast<float>(codes.lowest), high = static_cast<float>(codes.highest);
+  // The largest weight at -1 to .5 codes from either end: the ends are one code apart in most types, and which serves
+  // the others better depends on them. Four times as many candidates would gain .6 % of the squared error.
+  float inverse[kFitLanes], product[kFitLanes] = {}, square[kFitLanes] = {};
+  for (int lane = 0; lane < kFitLanes; ++lane) {
+    const float offset = 0.5f * static_cast<float>(lane % 4) - 1;
+    inverse[lane] = ((lane < 4 ? low : high) + Codes::kSpacing * offset) / extreme;
+  }
+  for (int k = 0; k < n; ++k) {
+    for (int lane = 0; lane < kFitLanes; ++lane) {
+      const float code = codes.nearest(x[k] * inverse[lane]);
+      product[lane] += code * x[k];
+      square[lane] += code * code;
+    }
+  }
   float best_gain = 0, best_step = extreme / low;
-  // The largest weight may sit at either end: the ends differ by one code, and the better one depends on the others.
-  for (int side = 0; side < 2; ++side) {
-    const float end = side == 0 ? low : high;
-    for (int candidate = -kFitReach; candidate <= kFitReach; ++candidate) {
-      const float inverse = (end + Codes::kSpacing * kFitStride * static_cast<float>(candidate)) / extreme;
-      float products[n] = {}, squares[n] = {};
-      for (int k = 0; k < n; ++k) {
-        const float code = codes.nearest(x[k] * inverse);
-        products[k] = code * x[k];
-        squares[k] = code * code;
-      }
-      const float product = tree_sum<n>(products), square = tree_sum<n>(squares);
-      // The error falls by product^2 / square below sum x^2 at the best step for these codes.
-      if (square > 0 && product * product > best_gain * square) {
-        best_gain = product * product / square;
-        best_step = product / square;
-      }
+  for (int lane = 0; lane < kFitLanes; ++lane) {
+    // The error falls by product^2 / square below sum x^2 at the best step for these codes.
+    if (square[lane] > 0 && product[lane] * product[lane] > best_gain * square[lane]) {
+      best_gain = product[lane] * product[lane] / square[lane];
+      best_step = product[lane] / square[lane];
     }
   }
   return best_step;

@@ -56,7 +56,9 @@ __global__ void add_weights(Weight* weights, gpu::Shape shape, const float* left
   const std::int64_t stride = std::int64_t{gridDim.x} * blockDim.x;
   const std::int64_t n = shape.n_in * shape.n_out;
   for (std::int64_t k = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; k < n; k += stride) {
-    add_to_weight(weights[k], left[k / shape.n_in], right[k % shape.n_in]);
+    using Bits = typename Weight::Bits;
+    const Bits sum = sum_bits<Weight>(load_bits<Bits>(weights[k].bytes), left[k / shape.n_in], right[k % shape.n_in]);
+    store_bits(weights[k].bytes, sum);
   }
 }
 
