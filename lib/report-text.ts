@@ -9,7 +9,10 @@ import { byteCount, counted, duration, oneLine, percent, printable, pText, rateT
 import { undoFileOf } from './undo/undo-option';
 
 /** What a user wants to see first, for a terminal. */
-export function reportSummary(report: HardenReport): string {
+export function reportSummary(
+  report: HardenReport,
+  { profile = false }: { profile?: boolean | undefined } = {},
+): string {
   const { output, verified, change, kl, tensors, seconds, peakMiB, notes } = report;
   const effect = effectRows(report);
   const gains = tensors.map((tensor) => tensor.realised.gain);
@@ -22,6 +25,7 @@ export function reportSummary(report: HardenReport): string {
       : [['undo', `${undoText(report)}  ${byteCount(report.undoBytes)}, for rosi revert`]]),
     ...(kl === null ? [] : [['drift', `KL ${kl.toFixed(3)} nats on the first token of harmless answers`]]),
     ['time', `${duration(seconds)}, peak memory ${peakMiB.toFixed(0)} MiB`],
+    ...(profile ? [['profile', profileText(report)]] : []),
   ];
   return [
     `${printable(output.path)}  ${byteCount(output.bytes)}, ${verified.ok ? 'verified' : 'VERIFICATION FAILED'}`,
@@ -32,6 +36,15 @@ export function reportSummary(report: HardenReport): string {
     ...table(facts, 'left'),
     ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `Note: ${note}`)]),
   ].join('\n');
+}
+
+/** Where the time went, longest first; stages of less than a thousandth are left out. */
+function profileText({ stages, seconds }: HardenReport): string {
+  return [...stages]
+    .sort((a, b) => b.seconds - a.seconds)
+    .filter((one) => one.seconds >= seconds / 1000)
+    .map((one) => `${one.stage} ${duration(one.seconds)} (${percent(one.seconds / seconds)})`)
+    .join(', ');
 }
 
 function undoText({ settings: { undo } }: HardenReport): string {

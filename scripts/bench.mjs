@@ -1,7 +1,8 @@
 // Speed and memory beside what others would run for the same, in one run: writes docs/benchmarks.md, or prints it.
-//   npm run bench -- [MODEL.gguf] [--only kernels,update] [--repeats 5] [--threads 2] [--print]
+//   npm run bench -- [MODEL.gguf] [--only kernels,update,capture] [--repeats 5] [--threads 2] [--transformers] [--print]
 // Without MODEL.gguf the tests' model, which is too small to say much. Nothing else should run meanwhile.
-// The peers: tools of the engine (scripts/engine-tools.mjs) and numpy, in build/bench-venv.
+// The peers: tools of the engine (scripts/engine-tools.mjs), numpy in build/bench-venv, and with --transformers PyTorch in
+// build/peft-venv, some gigabytes.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,6 +10,7 @@ import { cpus, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { capture } from './bench/capture.mjs';
 import { kernels } from './bench/kernels.mjs';
 import { update } from './bench/update.mjs';
 import { root } from './lay-out-engine.mjs';
@@ -17,9 +19,10 @@ const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    only: { type: 'string', default: 'kernels,update' },
+    only: { type: 'string', default: 'kernels,update,capture' },
     repeats: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
+    transformers: { type: 'boolean', default: false },
     print: { type: 'boolean' },
   },
 });
@@ -34,6 +37,9 @@ const updateNote =
   'Whole programs, from their start to the written file, the tools told to write the types that the model has (export-lora alone leaves F16). rosi also hashes the source and what it ' +
   'writes. Memory that is no file is what a system under pressure cannot drop.';
 
+const captureNote =
+  'Whole programs, from their start to their end: loading, and for the tool also the vectors it makes. rosi and transformers say how long they read.';
+
 const sections = [];
 if (wanted.has('kernels')) {
   const parts = { native: load('native').native, ...load('random') };
@@ -43,20 +49,18 @@ if (wanted.has('kernels')) {
     sections.push(...(await kernels(parts, repeats, change)), '');
   }
 }
-if (wanted.has('update')) {
-  log(`update of ${basename(model)}`);
+for (const [name, title, work, note] of [
+  ['update', `Update of ${basename(model)}`, update, updateNote],
+  ['capture', `Capture from ${basename(model)}`, capture, captureNote],
+]) {
+  if (!wanted.has(name)) continue;
+  log(`${name}: ${basename(model)}`);
   // Beside the checkout: a temporary folder may be memory.
   const folder = mkdtempSync(join(root, 'build', 'bench-'));
   try {
-    const { lines, about } = await update(load('index'), model, folder, { repeats, threads });
-    sections.push(
-      `## Update of ${basename(model)}`,
-      '',
-      `${about}; ${threads} threads. ${updateNote}`,
-      '',
-      ...lines,
-      '',
-    );
+    const { transformers } = values;
+    const { lines, about } = await work(load('index'), model, folder, { repeats, threads, transformers });
+    sections.push(`## ${title}`, '', `${about}; ${threads} threads. ${note}`, '', ...lines, '');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -24,6 +24,7 @@ interface Flags
   report?: string[];
   json?: boolean;
   quiet?: boolean;
+  profile?: boolean;
 }
 
 export function addHarden(program: Command, invocation: Invocation): void {
@@ -52,6 +53,7 @@ export function addHarden(program: Command, invocation: Invocation): void {
       share,
     );
   addPlacementOptions(addEditOptions(command).optionsGroup('Run:'))
+    .option('--profile', 'say where the time went, stage by stage')
     .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
     .addOption(
       new Option(
@@ -73,7 +75,7 @@ Examples:
   rosi harden model.gguf --layer 14 --strength 2 --json > report.json`;
 
 async function harden(model: string, flags: Flags, invocation: Invocation): Promise<number> {
-  const [given, { report: reports = [], json, quiet, ...others }] = splitFlags(flags);
+  const [given, { report: reports = [], json, quiet, profile, ...others }] = splitFlags(flags);
   const { undo: undoFlag, plan, lora, peft, controlVector, modelfile, ...options } = others;
   const output = copyFiles(model, options.output ?? defaultOutput(model))[0]!;
   const undo = undoFlag === true ? undoOf(output) : undoFlag;
@@ -87,6 +89,6 @@ async function harden(model: string, flags: Flags, invocation: Invocation): Prom
   );
   // Before anything is printed: when nobody reads that, the command ends there.
   await writeReports(reports, report, { markdown: reportMarkdown, html: reportHtml }, options.overwrite ?? false);
-  invocation.print(json ? report : reportSummary(report));
+  invocation.print(json ? report : reportSummary(report, { profile }));
   return report.verified.ok ? exitStatus.done : exitStatus.notVerified;
 }

@@ -10,12 +10,16 @@ export const median = (values) => {
 // How often a program's memory is looked at; its peak only grows, so that no more than its last moments are missed.
 const every = 5; // ms
 
-/** Runs a program to its end: its wall time in seconds, and the peak of its resident memory and of what of it is no file, MiB. */
+/**
+ * Runs a program to its end: its wall time in seconds, the peak of its resident memory and of what of it is no file, MiB, and the
+ * numbers that its last line of output has, as JSON.
+ */
 export function timed([program, ...args]) {
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let [peak, anonymous, errors] = [0, 0, ''];
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let [peak, anonymous, errors, output] = [0, 0, '', ''];
+    child.stdout.on('data', (text) => (output = `${output}${text}`.slice(-2000)));
     child.stderr.on('data', (text) => (errors = `${errors}${text}`.slice(-2000)));
     const watch = setInterval(() => {
       const memory = memoryOf(child.pid);
@@ -23,13 +27,18 @@ export function timed([program, ...args]) {
       anonymous = Math.max(anonymous, memory.anonymous);
     }, every);
     child.on('error', reject);
-    child.on('exit', (code, signal) => {
+    child.on('close', (code, signal) => {
       clearInterval(watch);
       const seconds = (performance.now() - start) / 1000;
-      if (code === 0) resolve({ seconds, peak, anonymous });
+      if (code === 0) resolve({ seconds, peak, anonymous, ...numbersOf(output) });
       else reject(new Error(`${program} ${args.join(' ')} ended with ${code ?? signal}:\n${errors}`));
     });
   });
+}
+
+function numbersOf(output) {
+  const last = output.trimEnd().split('\n').at(-1);
+  return last.startsWith('{') ? JSON.parse(last) : {};
 }
 
 function memoryOf(pid) {

@@ -289,6 +289,19 @@ describe('reportSummary', () => {
       ].join('\n'),
     );
   });
+  test('says where the time went', () => {
+    const stages = [
+      { stage: 'load', seconds: 0.01, peakMiB: 1 },
+      { stage: 'capture', seconds: 24.9, peakMiB: 1 },
+      { stage: 'search', seconds: 75.09, peakMiB: 1 },
+    ];
+    const line = (profile?: boolean) =>
+      reportSummary(sampleReport({ stages, seconds: 100 }), { profile })
+        .split('\n')
+        .find((text) => text.startsWith('profile'));
+    expect(line(true)).toBe('profile   search 1 min 15 s (75 %), capture 25 s (25 %)');
+    expect(line()).toBeUndefined();
+  });
   test('says what was written in a wider type, and where the undo file is', () => {
     const promotion = {
       name: 'blk.3.ffn_down.weight',
@@ -314,7 +327,7 @@ describe('reportSummary', () => {
   test('has a dash for the rate of nothing, also when the report comes from its JSON', () => {
     const report = sampleReport();
     for (const measured of [report.before, report.after]) if (measured) measured.overRefusal = wilson(0, 0);
-    for (const text of [report, JSON.parse(JSON.stringify(report)) as typeof report].map(reportSummary)) {
+    for (const text of [report, JSON.parse(JSON.stringify(report)) as typeof report].map((one) => reportSummary(one))) {
       expect(text).toMatch(/borderline requests refused +- +-\n/u);
     }
   });
