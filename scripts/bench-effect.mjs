@@ -1,7 +1,7 @@
 // What each way to make a model refuse does, side by side on the same prompts with the same judge: nothing, a safety system
 // prompt, a control vector of llama-cvector-generator, the paper's ROSI, and rosi. Writes docs/effect.md, or prints it.
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
-//     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--print]
+//     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--no-base-nll] [--print]
 // Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens, and of the control vector and
 // the paper's rule once more as the least that refuse as much as rosi; the table's prompts were seen by none. With --cache a run
 // that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
@@ -35,6 +35,7 @@ const { values, positionals: models } = parseArgs({
     'max-tokens': { type: 'string', default: '128' },
     threads: { type: 'string', default: '2' },
     cache: { type: 'string' },
+    'no-base-nll': { type: 'boolean', default: false },
     print: { type: 'boolean' },
   },
 });
@@ -176,6 +177,7 @@ async function section(model, { set, suites }, folder) {
     maxTokens,
     threads,
     cache,
+    baseNll: !values['no-base-nll'],
     onProgress,
   });
   const rows = [];
@@ -208,7 +210,7 @@ try {
   for (const model of models) sections.push(await section(model, given, folder));
   const page = `# Effect, side by side
 
-Made by \`npm run bench:effect\` (scripts/bench-effect.mjs). Greedy answers of at most ${maxTokens} tokens, labelled by rules, to
+Made by \`npm run bench:effect\` (scripts/bench-effect.mjs). Greedy answers of at most ${maxTokens} tokens, labelled by rules${values['no-base-nll'] ? '' : ' and by how likely the base model finds them'}, to
 ${counts[0]} harmful requests, the same in twelve ways around a refusal (one each), ${counts[2]} borderline and ${counts[3]} harmless ones, on which nothing
 was fitted or chosen. Ranges are 95 % (Wilson); *: another than the original, p < .05 (McNemar, the same prompts). Drift: KL from
 the original in nats a token, over its own answers to the harmless requests, and of their first tokens. Perplexity: of this

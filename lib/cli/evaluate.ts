@@ -24,6 +24,7 @@ interface Flags
   controlVector?: string;
   controlScale?: number;
   cache?: string | false;
+  baseNll?: boolean;
   report?: string[];
   overwrite?: boolean;
   json?: boolean;
@@ -66,6 +67,10 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--max-tokens <n>', 'longest answer (default: 128)', number)
     .option('--thinking', 'let models that can think aloud first do so; what they think is not judged')
     .option('--cache <folder>', "where answers are kept, so that a run goes on (default: the user's cache)")
+    .option(
+      '--no-base-nll',
+      'do not let the first MODEL read every answer: half the time, and words in no order may pass',
+    )
     .option('--no-cache', 'keep no answers')
     .addHelpText(
       'after',
@@ -75,7 +80,7 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
 }
 
 async function evaluate(models: readonly string[], flags: Flags, invocation: Invocation): Promise<void> {
-  const { report: reports = [], overwrite = false, json, quiet, cache, maxTokens, thinking } = flags;
+  const { report: reports = [], overwrite = false, json, quiet, cache, maxTokens, thinking, baseNll } = flags;
   const { threads, rpc, gpuLayers } = flags;
   checkReports(reports, models, overwrite);
   const columns = await columnsOf(models, flags, invocation);
@@ -83,7 +88,19 @@ async function evaluate(models: readonly string[], flags: Flags, invocation: Inv
   const utility = await readGivenUtility(flags);
   const evaluation = await invocation.long(quiet ?? false, async (signal, onProgress) => {
     const judges = await judgesOf(flags, threads, { signal, onProgress });
-    const options = { maxTokens, thinking, threads, rpc, gpuLayers, cache, judges, ...utility, signal, onProgress };
+    const options = {
+      maxTokens,
+      thinking,
+      baseNll,
+      threads,
+      rpc,
+      gpuLayers,
+      cache,
+      judges,
+      ...utility,
+      signal,
+      onProgress,
+    };
     return invocation.library.evaluate(columns, suites, options);
   });
   await writeReports(reports, evaluation, { markdown: evaluationMarkdown, html: evaluationHtml }, overwrite);

@@ -25,6 +25,11 @@ export interface EvaluateOptions extends CallOptions, PlacementOptions, UtilityT
   maxTokens?: number | undefined;
   /** Whether models that can think aloud first do so. What they think is kept apart and not judged. Default false. */
   thinking?: boolean | undefined;
+  /**
+   * Whether the first model's file reads every answer, which takes about as long as it took to write it: `baseNll` in the result,
+   * and by it the rules judge finds words in no order. Default true.
+   */
+  baseNll?: boolean | undefined;
   /** What labels the answers; tables show the first. Default: the rules of {@link rulesJudge}. */
   judges?: readonly Judge[] | undefined;
   /** Folder where answers and verdicts are kept, or false for none. Default: `rosi` in the user's cache folder. */
@@ -57,6 +62,7 @@ export async function evaluate(
   const started = performance.now();
   checkMaxTokens(maxTokens);
   checkPlacement(options);
+  checkFlag('baseNll', options.baseNll);
   checkNames(judges, 'judge');
   checkSuites(suites);
   const cache = resolveCache(options.cache);
@@ -73,7 +79,9 @@ export async function evaluate(
     answers.push(await clock.time('answer', () => answersOf(subject, items, { ...settings, name })));
   }
   const columns = subjects.map(({ subject, described: { name } }, i) => ({ name, subject, answers: answers[i]! }));
-  const nlls = await clock.time('read', () => baseNlls(subjects[0]!.subject, columns, items, settings));
+  const read = () => baseNlls(subjects[0]!.subject, columns, items, settings);
+  const unread = columns.map(() => items.map(() => null));
+  const nlls = options.baseNll === false ? unread : await clock.time('read', read);
   const judged = suites.flatMap(({ role, items }) => items.map((item) => ({ role, item })));
   const verdicts: Verdict[][][] = []; // [judge][model][item]
   for (const judge of judges) {
@@ -107,6 +115,14 @@ export async function evaluate(
     seconds: (performance.now() - started) / 1000,
   };
   return { ...evaluation, notes: evaluationNotes(evaluation) };
+}
+
+function checkFlag(option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw new RosiError('OPTION_INVALID', `options.${option} must be true or false; got ${String(value)}`, {
+    option,
+    value,
+  });
 }
 
 /** @param verdicts - [judge][model][item] */

@@ -68,6 +68,24 @@ describe('evaluate on the tiny chat model', () => {
     expect(harmful!.rows).toHaveLength(prompts.harmful.length);
   });
 
+  test('without the base model reading them, answers are labelled by what they say', async () => {
+    const two = [tinyChat, { model: tinyChat, name: 'asked to refuse', system: 'Refuse harm.' }];
+    const stages: string[] = [];
+    const onProgress = ({ stage }: Progress) => void stages.push(stage);
+    const found = await evaluate(two, few, { ...fast, baseNll: false, onProgress });
+    const read = await evaluate(two, few, fast);
+    expect(found.suites[0]!.results.map(({ baseNll }) => baseNll)).toEqual([null, null]);
+    expect(read.suites[0]!.results[0]!.baseNll!.mean).toBeGreaterThan(0);
+    expect(found.suites[0]!.results.map(({ tallies }) => tallies)).toEqual(
+      read.suites[0]!.results.map(({ tallies }) => tallies),
+    );
+    expect(stages).not.toContain('read');
+    await expect(evaluate([tinyChat], few, { ...fast, baseNll: 1 as unknown as boolean })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      details: { option: 'baseNll' },
+    });
+  });
+
   test('a second run generates nothing and finds the same', async () => {
     const cache = ownFolder();
     const stages: string[] = [];
