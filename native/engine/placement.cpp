@@ -24,8 +24,8 @@ const char* why_lost(const std::string& server) {
 
 [[noreturn]] void refuse(const std::string& server, const std::string& why) {
   throw core::Error(core::ErrorCode::server_failed,
-                    "the RPC server " + server + " failed: " + why + ". Expected llama.cpp's rpc-server of version " +
-                        ggml_version() + " there; start it, and run again: what is in the cache is not computed again",
+                    "the RPC server " + server + " failed: " + why + ". Expected llama.cpp's rpc-server (ggml " +
+                        ggml_version() + ") there; start it, and run again: what is in the cache is not computed again",
                     {{"server", server}, {"reason", why}});
 }
 
@@ -56,7 +56,6 @@ bool is_gpu(ggml_backend_dev_t device) {
 }
 
 void add_gpus(std::vector<ggml_backend_dev_t>& devices, const std::vector<std::string>& libraries) {
-  load_backends();
   for (const std::string& library : libraries) {
     if (ggml_backend_load(library.c_str()) != nullptr) continue;
     throw core::Error(core::ErrorCode::engine_failed,
