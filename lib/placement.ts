@@ -7,7 +7,7 @@ export interface PlacementOptions {
   /**
    * RPC servers of the engine, `host:port` each (llama.cpp's `rpc-server` of the engine's version): the model's blocks are
    * spread over them by their memory, so that one larger than this machine can be read. They are not authenticated and
-   * nothing is encrypted: trusted networks only. Default: none.
+   * nothing is encrypted: trusted networks only. `threads` are then all processors, unmeasured. Default: none.
    */
   rpc?: readonly string[] | undefined;
   /**
@@ -18,6 +18,9 @@ export interface PlacementOptions {
 }
 
 const server = /^[^\s:/[\]]+:(\d{1,5})$/u;
+// The engine's names for what it copies between devices begin with the server's and are cut at 63 characters: a longer one leaves
+// too little to tell tensors by.
+const longest = 32;
 
 /** @throws RosiError `OPTION_INVALID`. */
 export function checkPlacement({ rpc, gpuLayers }: PlacementOptions): void {
@@ -31,6 +34,8 @@ export function checkPlacement({ rpc, gpuLayers }: PlacementOptions): void {
   for (const one of rpc ?? []) {
     const port = typeof one === 'string' ? Number(server.exec(one)?.[1]) : NaN;
     if (!(port >= 1 && port <= 65_535)) refuse('rpc', 'host:port each, a name or IPv4 address and 1 to 65535', one);
+    if ((one as string).length > longest)
+      refuse('rpc', `host:port of at most ${longest} characters each; give the address or a short name for it`, one);
   }
   if (rpc !== undefined && new Set(rpc).size < rpc.length) refuse('rpc', 'different servers', rpc);
   if (gpuLayers !== undefined && !(Number.isInteger(gpuLayers) && gpuLayers >= 0 && gpuLayers <= 10_000))

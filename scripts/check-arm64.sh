@@ -4,21 +4,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=build/arm64
+rm -rf "$out" # most of the arithmetic is in headers: what was compiled before may be older than they are
 mkdir -p "$out"
 for tool in aarch64-linux-gnu-g++ qemu-aarch64-static; do
   command -v "$tool" >/dev/null || { echo "check-arm64: '$tool' was not found" >&2; exit 1; }
 done
 core=build/cmake/librosi_core.a
-[[ -f $core ]] || npm run --silent build:addon
+npm run --silent build:addon
 # As CMakeLists.txt has them.
 flags=(-std=c++20 -O3 -Wall -Wextra -ffp-contract=off -fno-trapping-math -fno-math-errno -Inative)
 arm=aarch64-linux-gnu-g++
-compile() { # SOURCE
-  local object; object=$out/$(basename "$1").o
-  [[ $object -nt $1 ]] || "$arm" "${flags[@]}" -c "$1" -o "$object"
-}
 mapfile -t sources < <(ls native/kernels/*.cpp native/core/*.cpp scripts/arm64/kernel_digest.cpp | grep -v _emulated)
-for source in "${sources[@]}"; do compile "$source"; done
+for source in "${sources[@]}"; do "$arm" "${flags[@]}" -c "$source" -o "$out/$(basename "$source").o"; done
 "$arm" -static -pthread "$out"/*.o -o "$out/digest-arm64"
 "${CXX:-c++}" "${flags[@]}" scripts/arm64/kernel_digest.cpp "$core" -pthread -o "$out/digest-here"
 "$out/digest-here" >"$out/here.txt"

@@ -15,41 +15,52 @@ export const rpcVersion = createHash('sha256')
   .digest('hex');
 
 const lost = `
-// Why nothing comes of the server at an endpoint, by endpoint.
+// How often the server at an endpoint was lost or not found, and why the last time. It never goes down: whoever remembers an older
+// number has weights or results on a connection that is gone, whatever answers there now.
+struct losses {
+    uint64_t    count = 0;
+    std::string why;
+};
 static std::mutex lost_mutex;
-static std::unordered_map<std::string, std::string> lost_servers;
+static std::unordered_map<std::string, losses> lost_servers;
 
 static void set_lost(const std::string & endpoint, const std::string & why) {
     std::lock_guard<std::mutex> lock(lost_mutex);
-    lost_servers[endpoint] = why;
+    losses & known = lost_servers[endpoint];
+    ++known.count;
+    known.why = why;
 }
 
-static void set_found(const std::string & endpoint) {
+// The count; \`why\`, unless null, is valid until the thread's next call.
+static uint64_t rosi_rpc_losses(const char * endpoint, const char ** why) {
+    static thread_local std::string last;
     std::lock_guard<std::mutex> lock(lost_mutex);
-    lost_servers.erase(endpoint);
-}
-
-// Null: nothing is known against the server. Valid until the thread's next call.
-static const char * rosi_rpc_lost(const char * endpoint) {
-    static thread_local std::string why;
-    std::lock_guard<std::mutex> lock(lost_mutex);
-    auto it = lost_servers.find(endpoint);
-    if (it == lost_servers.end()) {
-        return nullptr;
+    const losses & known = lost_servers[endpoint];
+    last = known.why;
+    if (why != nullptr) {
+        *why = last.c_str();
     }
-    why = it->second;
-    return why.c_str();
+    return known.count;
 }
 
 static std::runtime_error lost_error(const std::string & endpoint) {
-    const char * why = rosi_rpc_lost(endpoint.c_str());
-    return std::runtime_error("RPC server " + endpoint + ": " + (why == nullptr ? "gone" : why));
+    const char * why = nullptr;
+    rosi_rpc_losses(endpoint.c_str(), &why);
+    return std::runtime_error("RPC server " + endpoint + ": " + why);
 }
+
+// Two sessions may compute on one device: which graph the server holds is looked at and changed under this lock. A server forgets its
+// graphs when a buffer is freed.
+static std::mutex graph_mutex;
+static uint64_t n_freed = 0;
 `;
 
 const watch = `
 // A peer that is gone without a word is found out within about ten seconds, also while an answer is waited for.
 static void watch_peer(sockfd_t sockfd) {
+#ifndef _WIN32
+    fcntl(sockfd, F_SETFD, FD_CLOEXEC); // a program that is started meanwhile would keep the connection open
+#endif
     const int on = 1;
     setsockopt(sockfd, SOL_SOCKET, SO_KEEPALIVE, (const char *)&on, sizeof(on));
 #if defined(__linux__)
@@ -138,6 +149,7 @@ void rpc_dispatcher::wait_for(const rpc_msg_ptr & msg) {
 void rpc_dispatcher::give_up(const rpc_msg_ptr & msg) {
     set_lost(endpoint, "the connection was lost, or the answer makes no sense");
     lost = true;
+    sock = nullptr; // a server that is there after all is free for others
     queue.interrupt();
     const auto why = std::make_exception_ptr(lost_error(endpoint));
     msg->completion.set_exception(why);
@@ -162,7 +174,7 @@ static void rpc_dispatcher_trampoline(`,
     [
       '    GGML_ASSERT(queue.push(msg));\n    msg->completion.get_future().wait();\n',
       1,
-      // Destructors wait, too, so that this does not throw: whoever uses what was computed asks rosi_rpc_lost.
+      // Destructors wait, too, so that this does not throw: whoever uses what was computed asks rosi_rpc_losses.
       '    auto future = msg->completion.get_future();\n    if (queue.push(msg)) {\n        future.wait();\n    }\n',
     ],
     [
@@ -198,7 +210,6 @@ static void rpc_dispatcher_trampoline(`,
       `        refuse("no RPC server of the engine's version answers there, or it is serving somebody else");
     }
     sock->set_patience(0);
-    set_found(endpoint);
 `,
     ],
     // Both ways of sending.
@@ -206,6 +217,32 @@ static void rpc_dispatcher_trampoline(`,
       '                RPC_STATUS_ASSERT(status);\n',
       2,
       '                if (!status) {\n                    give_up(msg_ptr);\n                    return;\n                }\n',
+    ],
+    // The socket is the thread's own while that runs.
+    [
+      '    sock = nullptr;\n    if (thread.joinable()) {\n        thread.join();\n    }\n',
+      1,
+      '    if (thread.joinable()) {\n        thread.join();\n    }\n    sock = nullptr;\n',
+    ],
+    // A command without an answer is followed by one with, so that nothing is written to a server that is busy and does not read:
+    // only one that is gone acknowledges nothing.
+    [
+      '                bool status = send_rpc_cmd(sock, msg_ptr->cmd, msg_ptr->input.get(), msg_ptr->input_size);\n',
+      1,
+      `                const rpc_msg_get_alignment_req ask = {};
+                rpc_msg_get_alignment_rsp done;
+                bool status = send_rpc_cmd(sock, msg_ptr->cmd, msg_ptr->input.get(), msg_ptr->input_size) &&
+                    send_rpc_cmd(sock, RPC_CMD_GET_ALIGNMENT, &ask, sizeof(ask), &done, sizeof(done));
+`,
+    ],
+    ['    uint64_t    last_graph_uid;\n', 1, '    uint64_t    last_graph_uid;\n    uint64_t    last_freed = 0;\n'],
+    [
+      '    bool reuse = cgraph->uid != 0 && rpc_dev_ctx->last_graph_uid == cgraph->uid;\n',
+      1,
+      `    std::lock_guard<std::mutex> lock(graph_mutex);
+    bool reuse = cgraph->uid != 0 && rpc_dev_ctx->last_graph_uid == cgraph->uid && rpc_dev_ctx->last_freed == n_freed;
+    rpc_dev_ctx->last_freed = n_freed;
+`,
     ],
     [
       '        if (auto dispatcher = it->second.lock()) {\n            return dispatcher;\n',
@@ -229,6 +266,8 @@ static void rpc_dispatcher_trampoline(`,
       '    ctx->dispatcher->send(RPC_CMD_FREE_BUFFER, request, sizeof(*request));\n',
       1,
       `    try {
+        std::lock_guard<std::mutex> lock(graph_mutex);
+        ++n_freed;
         ctx->dispatcher->send(RPC_CMD_FREE_BUFFER, request, sizeof(*request));
     } catch (const std::exception &) {
         // the server freed it when the connection ended
@@ -238,7 +277,7 @@ static void rpc_dispatcher_trampoline(`,
     [
       '    if (std::strcmp(name, "ggml_backend_rpc_start_server") == 0) {\n',
       1,
-      '    if (std::strcmp(name, "rosi_rpc_lost") == 0) {\n        return (void *)rosi_rpc_lost;\n    }\n    if (std::strcmp(name, "ggml_backend_rpc_start_server") == 0) {\n',
+      '    if (std::strcmp(name, "rosi_rpc_losses") == 0) {\n        return (void *)rosi_rpc_losses;\n    }\n    if (std::strcmp(name, "ggml_backend_rpc_start_server") == 0) {\n',
     ],
   ],
   'transport.h': [
@@ -249,6 +288,7 @@ static void rpc_dispatcher_trampoline(`,
     ],
   ],
   'transport.cpp': [
+    ['#include "transport.h"\n', 1, '#include "transport.h"\n#ifndef _WIN32\n#include <fcntl.h>\n#endif\n'],
     ['static bool set_reuse_addr(', 1, `${watch}static bool set_reuse_addr(`],
     [
       '    struct sockaddr_in addr;\n    addr.sin_family = AF_INET;\n    addr.sin_port = htons(port);\n    struct hostent',

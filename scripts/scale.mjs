@@ -65,9 +65,10 @@ const isWriter = (name) => /attn_output|ffn_down/u.test(name);
 const q8Bytes = (nIn, nOut) => (nIn * nOut * 34) / 32;
 const blockBytes = blockTensors.reduce((sum, [, nIn, nOut]) => sum + aligned(q8Bytes(nIn, nOut)), 0);
 
-/** A split GGUF of about so many bytes in parts of 1 GiB; returns the path of the first. */
+const blocksPerPart = 2;
+
+/** A split GGUF of about so many bytes in parts of two blocks; returns the path of the first. */
 function writeSplit(folder, bytes) {
-  const blocksPerPart = Math.floor(gib / blockBytes);
   const nParts = Math.max(2, Math.round(bytes / (blocksPerPart * blockBytes)));
   const rows = Buffer.from(native._quantize(8, floats(11008 * 64), 11008, 64));
   const path = (i) => join(folder, `m-${String(i + 1).padStart(5, '0')}-of-${String(nParts).padStart(5, '0')}.gguf`);
@@ -156,7 +157,7 @@ async function updates() {
   return [
     '## An update, by the size of the file',
     '',
-    'Split files of Q8_0 tensors as in a model of 7 billion weights, in parts of 1 GiB; what is not edited is holes in the source and whole in the ' +
+    'Split files of Q8_0 tensors as in a model of 7 billion weights, in parts of two blocks, .4 GiB; what is not edited is holes in the source and whole in the ' +
       'output. The edit changes the two writers of each block, a third of the weights. Seconds of the whole program; hashes of source and output are part of it. ' +
       'Peak memory holds the pages of the source that the system keeps mapped; it drops those when it needs them.',
     '',

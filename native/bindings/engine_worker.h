@@ -2,12 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "bindings/engine_handles.h"
 #include "bindings/promise_worker.h"
-#include "engine/placement.h"
+#include "engine/session.h"
 
 namespace rosi::bindings {
 
@@ -19,23 +18,23 @@ class EngineWorker : public PromiseWorker {
   virtual void compute() = 0;
 
   void run() final {
+    check_servers();
     try {
       compute();
     } catch (const core::Error& error) {
-      if (error.code() != core::ErrorCode::aborted) engine::check_servers(servers_);
+      if (error.code() != core::ErrorCode::aborted) check_servers();
       throw;
     } catch (...) {
-      engine::check_servers(servers_);
+      check_servers();
       throw;
     }
-    engine::check_servers(servers_);
+    check_servers();
   }
 
   /// The session of a handle, which this call uses.
   std::shared_ptr<engine::Session> use(const Napi::Value& handle) {
-    auto session = to_session(handle);
-    servers_.insert(servers_.end(), session->servers().begin(), session->servers().end());
-    return session;
+    sessions_.push_back(to_session(handle));
+    return sessions_.back();
   }
 
   /// The engine polls for a stop before every node of its graph: the listener hears of what changed alone.
@@ -48,7 +47,10 @@ class EngineWorker : public PromiseWorker {
   }
 
  private:
-  std::vector<std::string> servers_;
+  void check_servers() const {
+    for (const auto& session : sessions_) session->servers().check();
+  }
+  std::vector<std::shared_ptr<engine::Session>> sessions_;
 };
 
 }  // namespace rosi::bindings

@@ -149,7 +149,7 @@ std::shared_ptr<Adapter> Adapter::read(std::shared_ptr<Session> session, std::FI
   take_engine_messages();
   std::shared_ptr<Adapter> adapter(new Adapter());
   adapter->adapter_ = llama_adapter_lora_init_from_file_ptr(session->model(), stream);
-  check_servers(session->servers());
+  session->servers().check();
   if (adapter->adapter_ == nullptr) fail("the engine refused the adapter");
   adapter->session_ = std::move(session);
   return adapter;

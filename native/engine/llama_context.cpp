@@ -11,6 +11,7 @@ LlamaContext make_context(llama_model* model, llama_context_params shape, const 
   shape.n_ubatch = shape.n_batch;
   shape.kv_unified = true;  // sequences share the prefix's cells
   shape.no_perf = true;
+  shape.op_offload = false;  // products with weights here would be run elsewhere, on copies that have other names
   take_engine_messages();
   LlamaContext context;
   {

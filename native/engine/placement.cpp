@@ -1,6 +1,7 @@
 #include "engine/placement.h"
 
 #include <exception>
+#include <set>
 
 #include "core/error.h"
 #include "engine/assertions.h"
@@ -16,10 +17,13 @@ Function* rpc_function(const char* name) {
   return backend == nullptr ? nullptr : reinterpret_cast<Function*>(ggml_backend_reg_get_proc_address(backend, name));
 }
 
-/// Null: nothing is known against it.
-const char* why_lost(const std::string& server) {
-  const auto ask = rpc_function<const char*(const char*)>("rosi_rpc_lost");
-  return ask == nullptr ? nullptr : ask(server.c_str());
+/// How often the server was lost or not found in this process, and why the last time.
+std::pair<std::uint64_t, std::string> losses_of(const std::string& server) {
+  const auto ask = rpc_function<std::uint64_t(const char*, const char**)>("rosi_rpc_losses");
+  if (ask == nullptr) return {};
+  const char* why = "";
+  const std::uint64_t count = ask(server.c_str(), &why);
+  return {count, why};
 }
 
 [[noreturn]] void refuse(const std::string& server, const std::string& why) {
@@ -42,8 +46,8 @@ void add_server(std::vector<ggml_backend_dev_t>& devices, const std::string& ser
     const ThrowingAssertions here;
     backend = add(server.c_str());
   } catch (const std::exception& error) {
-    const char* why = why_lost(server);
-    refuse(server, why == nullptr ? error.what() : why);
+    const std::string why = losses_of(server).second;
+    refuse(server, why.empty() ? error.what() : why);
   }
   if (backend == nullptr) refuse(server, "it has no device to compute on");
   for (std::size_t i = 0; i < ggml_backend_reg_dev_count(backend); ++i)
@@ -55,20 +59,29 @@ bool is_gpu(ggml_backend_dev_t device) {
   return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
 }
 
+std::string id_of(ggml_backend_dev_t device) {
+  ggml_backend_dev_props props{};
+  ggml_backend_dev_get_props(device, &props);
+  return props.device_id == nullptr ? "" : props.device_id;
+}
+
+/// Each GPU once, though two backends may offer it.
 void add_gpus(std::vector<ggml_backend_dev_t>& devices, const std::vector<std::string>& libraries) {
+  std::string not_loaded;
   for (const std::string& library : libraries) {
-    if (ggml_backend_load(library.c_str()) != nullptr) continue;
-    throw core::Error(core::ErrorCode::engine_failed,
-                      library + " could not be loaded " + take_engine_messages() +
-                          ". Is the GPU's driver installed? See: rosi doctor --gpu",
-                      {{"library", library}});
+    if (ggml_backend_load(library.c_str()) == nullptr)
+      not_loaded += library + " could not be loaded " + take_engine_messages() + ": is the GPU's driver installed? ";
   }
+  std::set<std::string> seen;
   for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    if (is_gpu(ggml_backend_dev_get(i))) devices.push_back(ggml_backend_dev_get(i));
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    if (!is_gpu(device)) continue;
+    if (const std::string id = id_of(device); !id.empty() && !seen.insert(id).second) continue;
+    devices.push_back(device);
   }
   if (devices.empty()) {
     throw core::Error(core::ErrorCode::engine_failed,
-                      "the engine finds no GPU here. See: rosi doctor --gpu; or leave gpuLayers out");
+                      not_loaded + "The engine finds no GPU here. See: rosi doctor --gpu; or leave gpuLayers out");
   }
 }
 
@@ -84,9 +97,14 @@ std::vector<ggml_backend_dev_t> devices_of(const Placement& placement) {
   return devices;
 }
 
-void check_servers(const std::vector<std::string>& servers) {
-  for (const std::string& server : servers) {
-    if (const char* why = why_lost(server); why != nullptr) refuse(server, why);
+Servers::Servers(const Placement& placement) {
+  if (placement.is_here()) return;
+  for (const std::string& server : placement.servers) losses_.emplace_back(server, losses_of(server).first);
+}
+
+void Servers::check() const {
+  for (const auto& [server, before] : losses_) {
+    if (const auto [count, why] = losses_of(server); count != before) refuse(server, why);
   }
 }
 

@@ -1,7 +1,9 @@
 // Where a model computes besides this machine's processor: the engine's RPC servers, GPUs.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ggml-backend.h"
@@ -20,8 +22,18 @@ struct Placement {
 /// Error{engine_failed} naming a library that can't be loaded, or where there is no GPU.
 std::vector<ggml_backend_dev_t> devices_of(const Placement& placement);
 
-/// Throws Error{server_failed} for the first server that was lost since it was connected to: what was computed since is
-/// of no value.
-void check_servers(const std::vector<std::string>& servers);
+/// Servers that hold a part of a model, and whether they still do.
+class Servers {
+ public:
+  Servers() = default;
+  /// Of a placement whose servers are connected: devices_of() does that.
+  explicit Servers(const Placement& placement);
+  /// Throws Error{server_failed} for the first one that was lost since, whatever answers there now: what was on it is
+  /// gone, and what was computed since is of no value.
+  void check() const;
+
+ private:
+  std::vector<std::pair<std::string, std::uint64_t>> losses_;  // how often each was lost before
+};
 
 }  // namespace rosi::engine

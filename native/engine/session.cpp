@@ -112,16 +112,14 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   std::shared_ptr<Session> session(new Session());
   session->threads_ = threads < 1 ? 1 : threads;
   session->shapes_ = std::move(shapes);
-  if (!placement.is_here()) session->servers_ = placement.servers;
+  session->servers_ = Servers(placement);
   {
     const ThrowingAssertions here;
     session->model_.reset(llama_model_load_from_file(path.c_str(), params));
   }
   if (stopped) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
-  if (!session->model_) {
-    check_servers(session->servers_);
-    fail("the engine could not load " + path);
-  }
+  session->servers_.check();
+  if (!session->model_) fail("the engine could not load " + path);
   const auto refuse = [&](const char* why) { throw core::Error(core::ErrorCode::model_unsupported, path + why); };
   if (llama_model_has_encoder(session->model())) refuse(" has an encoder; only decoder-only chat models are supported");
   // The engine ends the process when such a vocabulary is asked for anything.

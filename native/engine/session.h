@@ -55,8 +55,7 @@ class Session {
   const ModelInfo& info() const noexcept { return info_; }
   int threads() const noexcept { return threads_; }
   const Shapes& shapes() const noexcept { return shapes_; }
-  /// Those that hold a part of the model.
-  const std::vector<std::string>& servers() const noexcept { return servers_; }
+  const Servers& servers() const noexcept { return servers_; }
   llama_model* model() const noexcept { return model_.get(); }
   const llama_vocab* vocab() const noexcept { return llama_model_get_vocab(model_.get()); }
   /// Waits for the operations that came before. ggml's threads spin: two at once would slow each other down.
@@ -79,7 +78,7 @@ class Session {
   ModelInfo info_;
   int threads_ = 1;
   Shapes shapes_;
-  std::vector<std::string> servers_;
+  Servers servers_;
   std::timed_mutex operation_;
 };
 

@@ -59,7 +59,7 @@ ggml_tensor& WholeGraph::original_of(const ggml_tensor& copy, std::string_view n
   const auto found = std::find_if(stand_ins_.rbegin(), stand_ins_.rend(),
                                   [&](const ggml_tensor& one) { return is_original(one, copy, name); });
   if (found != stand_ins_.rend()) return *found;
-  // Of an adapter's tensor, which no node computes.
+  // Of an adapter's tensor or an input, which no node computes.
   ggml_tensor& leaf = stand_ins_.emplace_back(copy);
   ggml_format_name(&leaf, "%.*s", static_cast<int>(name.size()), name.data());
   return leaf;

@@ -6,8 +6,9 @@
 
 namespace rosi::kernels {
 
-/// The step with the least squared error for x[0..n), values being step * code, `codes` a CodeRange around zero or the
-/// table of IQ4. May be negative; 0 for all zeros. n is 16 or 32.
+/// The step with the least squared error among eight that put the largest weight near an end of the codes, for x[0..n),
+/// values being step * code, `codes` a CodeRange around zero or the table of IQ4. May be negative; 0 for all zeros. n
+/// is 16 or 32.
 template <class Codes>
 float fit_step(const float* x, int n, const Codes& codes);
 

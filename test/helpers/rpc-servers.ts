@@ -22,6 +22,15 @@ class Namespace {
     const network = `10.213.${number}`;
     this.address = `${network}.2`;
     ip('netns', 'add', this.name);
+    try {
+      this.connect(network);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
+  private connect(network: string): void {
     ip('link', 'add', this.link, 'type', 'veth', 'peer', 'name', 'cable', 'netns', this.name);
     ip('addr', 'add', `${network}.1/30`, 'dev', this.link);
     ip('link', 'set', this.link, 'up');

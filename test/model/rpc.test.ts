@@ -135,18 +135,32 @@ withServers('three RPC servers', () => {
 
   test('a session of a lost server says so each time, and closes', async () => {
     const session = await ModelSession.open(tinyChat, { threads, rpc });
+    const partly = await ModelSession.open(tinyChat, { threads, rpc, gpuLayers: 3 });
     const prompt = session.encode(prompts.harmless[0]!);
     await session.generate([prompt], { maxTokens: 4 });
     await servers[2]!.kill();
     const failed = { code: 'SERVER_FAILED', details: { server: rpc[2] } };
     await expect(session.generate([prompt], { maxTokens: 4 })).rejects.toMatchObject(failed);
     await expect(session.nextTokenLogits([prompt])).rejects.toMatchObject(failed);
-    session.close();
+    await expect(partly.generate([prompt], { maxTokens: 4 })).rejects.toMatchObject(failed);
     await expect(generate(tinyChat, ['x'], { threads, rpc })).rejects.toMatchObject(failed);
     await servers[2]!.restart();
+    // Another server is there; what this session had is not.
+    await expect(session.generate([prompt], { maxTokens: 4 })).rejects.toMatchObject(failed);
+    session.close();
+    partly.close();
     expect(await generate(tinyChat, [prompts.harmless[0]!], { threads, rpc, maxTokens: 4 })).toEqual(
       await generate(tinyChat, [prompts.harmless[0]!], { threads, maxTokens: 4 }),
     );
+  });
+
+  test('two sessions that compute at once do not get in each other’s way', async () => {
+    const tokens = await withSession({}, async (session) => prompts.harmless.map((prompt) => session.encode(prompt)));
+    const answers = (session: ModelSession, some: Int32Array[]) => session.generate(some, { maxTokens: 24 });
+    const here = await withSession({}, (session) => answers(session, tokens));
+    const halves = [tokens.slice(0, 12), tokens.slice(12)];
+    const both = await Promise.all(halves.map((half) => withSession({ rpc }, (session) => answers(session, half))));
+    expect(both.flatMap(({ texts }) => texts)).toEqual(here.texts);
   });
 
   withNetworks('a network that is cut without a word is found out', async () => {

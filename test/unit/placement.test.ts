@@ -34,6 +34,7 @@ test.each([
   ['rpc', { rpc: ['http://a:1'] }],
   ['rpc', { rpc: ['[::1]:1'] }],
   ['rpc', { rpc: ['a:1', 'a:1'] }],
+  ['rpc', { rpc: ['rpc-0.some-namespace.cluster.local:50052'] }],
   ['rpc', { rpc: 'a:1' as unknown as string[] }],
   ['rpc', { rpc: [1] as unknown as string[] }],
   ['gpuLayers', { gpuLayers: -1 }],
