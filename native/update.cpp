@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "core/file_io.h"
 #include "core/sha256.h"
 #include "core/shared_progress.h"
 #include "core/thread_pool.h"
@@ -112,6 +113,7 @@ class Tensors {
     result.realised = kernels::combine(work.experts);
     result.sha256 = core::sha256(work.target);
     write(job, work.target);
+    core::forget(job.tensor->bytes);
     std::vector<std::byte>().swap(work.target);  // assigning an empty list would keep the memory
   }
 

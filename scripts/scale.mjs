@@ -1,6 +1,6 @@
 // How cost grows: an update with the size of the file, split and larger than memory; a capture with the tokens; the gated factor
 // with kept samples and their width. Writes docs/scale.md, or prints it.
-//   npm run bench:scale -- [MODEL.gguf] [--gib 1,2,4] [--folder FOLDER] [--threads 2] [--print]
+//   npm run bench:scale -- [MODEL.gguf] [--gib 1,4,16] [--folder FOLDER] [--threads 2] [--print]
 // MODEL.gguf is what is captured from, the tests' model by default. FOLDER, with room for the largest size and a third of it, is
 // where the files of the update are made; build/ by default. Nothing else should run meanwhile.
 import { execFileSync } from 'node:child_process';
@@ -21,7 +21,7 @@ const { seededRandom } = load('random');
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    gib: { type: 'string', default: '1,2,4' },
+    gib: { type: 'string', default: '1,4,16' },
     folder: { type: 'string', default: join(root, 'build') },
     threads: { type: 'string', default: '2' },
     print: { type: 'boolean' },
@@ -159,7 +159,7 @@ async function updates() {
     '',
     'Split files of Q8_0 tensors as in a model of 7 billion weights, in parts of two blocks, .4 GiB; what is not edited is holes in the source and whole in the ' +
       'output. The edit changes the two writers of each block, a third of the weights. Seconds of the whole program; hashes of source and output are part of it. ' +
-      'Peak memory holds the pages of the source that the system keeps mapped; it drops those when it needs them.',
+      'Peak memory holds, for each thread, a tensor in work with the pages of its source, and one more where new grids are tried.',
     '',
     ...table(['written, GiB', 'seconds', 'GiB/s', 'peak RSS, MiB', 'of it no file'], rows),
     '',

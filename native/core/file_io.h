@@ -45,6 +45,10 @@ class InputFile {
   std::unique_ptr<State> state_;
 };
 
+/// Bytes of a file that map() gave and that are not needed soon: this process holds no memory for them until they are
+/// read again.
+void forget(std::span<const std::byte> mapped) noexcept;
+
 /// The temporary names of files that are one output together, and are looked for by name before they are published.
 struct PartialNames {
   /// A mark for all of them.

@@ -82,6 +82,8 @@ std::span<const std::byte> InputFile::map() {
   return state_->contents;
 }
 
+void forget(std::span<const std::byte>) noexcept {}
+
 void InputFile::require_unchanged() const {
   std::error_code error;
   if (std::filesystem::file_size(state_->path, error) != state_->size || error ||

@@ -121,6 +121,14 @@ std::span<const std::byte> InputFile::map() {
   return {static_cast<const std::byte*>(state_->mapping), size};
 }
 
+void forget(std::span<const std::byte> mapped) noexcept {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(mapped.data());
+  // Whole pages alone: the others hold something else as well.
+  const std::uintptr_t first = (begin + page - 1) / page * page, last = (begin + mapped.size()) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
 void InputFile::require_unchanged() const {
   struct stat status = {};
   if (::fstat(state_->descriptor, &status) != 0) throw file_error("cannot read the size of", state_->path, errno);
