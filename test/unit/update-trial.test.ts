@@ -76,7 +76,7 @@ test('a trial can be stopped', async () => {
   await expect(running).rejects.toMatchObject({ code: 'ABORTED' });
 });
 
-test('takes memory for one tensor at a time beside the source', () => {
+test('takes memory for one tensor at a time', () => {
   const [count, size] = [24, 1024];
   const bytes = Buffer.alloc(2 * size * size);
   const names = Array.from({ length: count }, (_, i) => `w${i}`);
@@ -91,7 +91,7 @@ test('takes memory for one tensor at a time beside the source', () => {
     await addon.update({ source: args.path, trial: true, threads: 1, tensors, metadata: {} }, tick).done;
     print(most - before);`;
   const { lines } = inChild(measure, { path: many.write(join(folder, 'many.gguf')), names, size });
-  // MiB: 48 of source, which is mapped, and a tensor of 4 with its copies; 24 of those are 96.
-  expect(lines[0]).toBeGreaterThan(20);
-  expect(lines[0]).toBeLessThan(48 + 30);
+  // MiB: a tensor of 4 with the pages of its source and its copies; 24 of those are 96, and the source alone is 48.
+  expect(lines[0]).toBeGreaterThan(4);
+  expect(lines[0]).toBeLessThan(30);
 });
