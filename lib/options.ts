@@ -230,6 +230,15 @@ export function checkMaxGrowth(value: number | undefined): number {
   return value ?? 0.02;
 }
 
+/** Shared with evaluate() and doctor(). */
+export function checkFlag(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw new RosiError('OPTION_INVALID', `options.${name} must be true or false; got ${String(value)}`, {
+    option: name,
+    value,
+  });
+}
+
 /** Shared with generate(). */
 export function checkMaxTokens(value: number | undefined): void {
   whole('maxTokens', value, 1, 4096);

@@ -3,15 +3,14 @@
 // Without MODEL.gguf the tests' model, which is too small to say much. Nothing else should run meanwhile.
 // The peers: tools of the engine (scripts/engine-tools.mjs), numpy in build/bench-venv, and with --transformers PyTorch in
 // build/peft-venv, some gigabytes.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { capture } from './bench/capture.mjs';
 import { kernels } from './bench/kernels.mjs';
+import { circumstances } from './bench/measure.mjs';
 import { update } from './bench/update.mjs';
 import { root } from './lay-out-engine.mjs';
 
@@ -66,13 +65,10 @@ for (const [name, title, work, note] of [
   }
 }
 
-const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8' }).trim();
-const dirty = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
-const machine = `${cpus()[0].model}, ${cpus().length} processors, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}`;
 const page = `# Benchmarks
 
 Made by \`npm run bench\` (scripts/bench.mjs) in one run, all ways in turn, medians of ${repeats} rounds after one that does not count.
-${machine}; commit ${git('rev-parse', '--short', 'HEAD')}${dirty}, ${new Date().toISOString().slice(0, 10)}. Ratios are
+${circumstances()}. Ratios are
 what to compare: seconds are this machine's.
 
 ${sections.join('\n')}`;

@@ -1,5 +1,6 @@
 // The engine's RPC backend with one difference: a server that is gone is an error that the caller hears of, within seconds, where
-// the original ends the process or waits forever. What it sends over the wire is unchanged.
+// the original ends the process or waits forever. It speaks the original's protocol; commands that have no answer are followed by a
+// request that has one.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -3,14 +3,12 @@
 //   npm run bench:scale -- [MODEL.gguf] [--gib 1,4,16] [--folder FOLDER] [--threads 2] [--print]
 // MODEL.gguf is what is captured from, the tests' model by default. FOLDER, with room for the largest size and a third of it, is
 // where the files of the update are made; build/ by default. Nothing else should run meanwhile.
-import { execFileSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { median, table, timed } from './bench/measure.mjs';
+import { circumstances, median, table, timed } from './bench/measure.mjs';
 import { root } from './lay-out-engine.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
@@ -230,13 +228,9 @@ async function solves() {
 }
 
 const sections = [...(await updates()), ...(await captures()), ...(await solves())];
-const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8' }).trim();
-const dirty = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
-const machine = `${cpus()[0].model}, ${cpus().length} processors, ${(totalmem() / gib).toFixed(0)} GiB; Node ${process.version}`;
 const page = `# How cost grows
 
-Made by \`npm run bench:scale\` (scripts/scale.mjs). ${machine}; commit ${git('rev-parse', '--short', 'HEAD')}${dirty},
-${new Date().toISOString().slice(0, 10)}; ${threads} threads.
+Made by \`npm run bench:scale\` (scripts/scale.mjs). ${circumstances()}; ${threads} threads.
 
 ${sections.join('\n')}`;
 if (values.print) console.log(page);

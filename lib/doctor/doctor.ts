@@ -1,10 +1,11 @@
 import { basename, sep } from 'node:path';
 
 import { cacheFolder } from '../cache-folder';
-import { RosiError, throwIfAborted } from '../errors';
+import { throwIfAborted } from '../errors';
 import { engineRecord, findGpuPackages } from '../gpu-packages';
 import { addonPath, native, runTask, type NativeEngineReport } from '../native';
 import type { KernelProbes } from './kernel-probes';
+import { checkFlag } from '../options';
 import { ticker, type CallOptions } from '../stage';
 import { version } from '../version';
 import { testEngine, testFiles } from './engine-test';
@@ -56,12 +57,7 @@ export interface DoctorReport {
  */
 export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
   const { gpu = false, signal } = options;
-  if (typeof gpu !== 'boolean') {
-    throw new RosiError('OPTION_INVALID', `options.gpu must be true or false; got ${String(gpu)}`, {
-      option: 'gpu',
-      value: gpu,
-    });
-  }
+  checkFlag('gpu', gpu);
   const record = engineRecord();
   const found: { report?: NativeEngineReport } = {};
   const loads = await selfTest('addon', loadedAddon, signal);

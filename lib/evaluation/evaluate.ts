@@ -1,6 +1,6 @@
 import { StageClock } from '../clock';
 import { RosiError } from '../errors';
-import { checkMaxTokens, resolveCache } from '../options';
+import { checkFlag, checkMaxTokens, resolveCache } from '../options';
 import { checkPlacement, type PlacementOptions } from '../placement';
 import type { Role } from '../prompts';
 import type { CallOptions } from '../stage';
@@ -115,14 +115,6 @@ export async function evaluate(
     seconds: (performance.now() - started) / 1000,
   };
   return { ...evaluation, notes: evaluationNotes(evaluation) };
-}
-
-function checkFlag(option: string, value: unknown): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  throw new RosiError('OPTION_INVALID', `options.${option} must be true or false; got ${String(value)}`, {
-    option,
-    value,
-  });
 }
 
 /** @param verdicts - [judge][model][item] */

@@ -6,9 +6,10 @@ import { basename, join } from 'node:path';
 
 import { engineTool } from '../engine-tools.mjs';
 import { root } from '../lay-out-engine.mjs';
+import { promptLines } from '../prompt-lines.mjs';
 
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
-const { ModelSession, promptText, readControlVector } = load('index');
+const { ModelSession, readControlVector } = load('index');
 const { Evaluator, firstOf } = load('evaluator');
 const { withSubject } = load('evaluation/answers');
 const { screeningScore } = load('search/trial');
@@ -37,9 +38,7 @@ async function scan(model, sample, nameOf, { threads, log }) {
     const pairs = Math.min(64, sample.fit.harmful.length, sample.fit.harmless.length);
     const file = (role) => {
       const path = nameOf(`${role}.txt`);
-      // One prompt a line, in the chat template, with escapes for what would end the line.
-      const line = (user) => promptText(session.render({ user })).replace(/\\/gu, '\\\\').replace(/\n/gu, '\\n');
-      writeFileSync(path, `${sample.fit[role].slice(0, pairs).map(line).join('\n')}\n`);
+      writeFileSync(path, promptLines(session, sample.fit[role].slice(0, pairs)));
       return path;
     };
     const files = ['--positive-file', file('harmful'), '--negative-file', file('harmless')];

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 
 import { engineTool } from '../engine-tools.mjs';
 import { root } from '../lay-out-engine.mjs';
+import { promptLines } from '../prompt-lines.mjs';
 import { pythonWith } from '../venv.mjs';
 import { alternating, table, timed } from './measure.mjs';
 
@@ -13,17 +14,14 @@ const pairs = 64;
 
 /** @param library - Exports of the package. @param folder - For what the programs are told. */
 export async function capture(library, model, folder, { repeats, threads, transformers }) {
-  const { builtInPrompts, ModelSession, promptText } = library;
+  const { builtInPrompts, ModelSession } = library;
   const at = (name) => join(folder, name);
   const { fit } = builtInPrompts();
   const session = await ModelSession.open(model, { threads });
   const texts = Object.fromEntries(
     ['harmful', 'harmless'].map((role) => {
       const some = fit[role].slice(0, pairs);
-      const rendered = some.map((user) => promptText(session.render({ user })));
-      // One prompt a line, in the chat template, with escapes for what would end the line.
-      const lines = rendered.map((text) => text.replace(/\\/gu, '\\\\').replace(/\n/gu, '\\n'));
-      writeFileSync(at(`${role}.txt`), `${lines.join('\n')}\n`);
+      writeFileSync(at(`${role}.txt`), promptLines(session, some));
       return [role, some];
     }),
   );

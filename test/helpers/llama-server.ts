@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+
+import { freePort } from './free-port';
 
 const folder = process.env['LLAMA_TOOLS'] ?? join(__dirname, '..', '..', 'build', 'llama-tools', 'out', 'bin');
 
@@ -56,15 +57,4 @@ export class LlamaServer {
     this.process.kill('SIGKILL');
     return this.ended;
   }
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

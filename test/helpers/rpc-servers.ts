@@ -1,7 +1,9 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+
+import { freePort } from './free-port';
 
 const folder = process.env['LLAMA_TOOLS'] ?? join(__dirname, '..', '..', 'build', 'llama-tools', 'out', 'bin');
 
@@ -122,14 +124,5 @@ function answers(endpoint: string): Promise<boolean> {
     const socket = connect(Number(port), host);
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
   });
 }

@@ -15,7 +15,8 @@ import {
   type EvaluateOptions,
 } from '../../lib';
 import type { ModelWriters } from '../../lib/writers';
-import { freePort, RpcServer, rpcServer, whyNoNamespaces } from '../helpers/rpc-servers';
+import { freePort } from '../helpers/free-port';
+import { RpcServer, rpcServer, whyNoNamespaces } from '../helpers/rpc-servers';
 import { folderPerTest } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 
