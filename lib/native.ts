@@ -71,6 +71,8 @@ export interface NativeAnswers {
   answers: Int32Array[];
   /** [prompts, nVocab] of the answers' first tokens; null unless asked for. */
   firstLogits: Float32Array | null;
+  /** Of each answer's tokens after its prompt, nats; null unless asked for. */
+  logLikelihoods: Float64Array | null;
 }
 
 /** Of every token of all options, group by group. */
@@ -289,6 +291,7 @@ export interface NativeAddon {
       /** Most tokens held for them at once. */
       cells?: number;
       firstLogits?: boolean;
+      logLikelihoods?: boolean;
     },
     onProgress: Tick,
   ): Task<NativeAnswers>;

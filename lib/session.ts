@@ -48,6 +48,8 @@ export interface Answers {
   counts: number[];
   /** [prompts, nVocab]; null unless asked for. */
   firstLogits: Float32Array | null;
+  /** Of all tokens of each after its prompt, nats, by the model as it answered; null unless asked for. */
+  logLikelihoods: Float64Array | null;
 }
 
 export interface SessionOptions extends CallOptions, PlacementOptions {
@@ -233,6 +235,7 @@ export class ModelSession {
       maxTokens: number;
       /** Whether the logits of the answers' first tokens are wanted: [prompts, nVocab], so a few hundred MB of a thousand prompts. */
       firstLogits?: boolean;
+      logLikelihoods?: boolean;
       /** Whether white space at both ends of a text stays. Default false. */
       exact?: boolean;
       edit?: RunTimeEdit | undefined;
@@ -240,14 +243,15 @@ export class ModelSession {
       note?: string | undefined;
     },
   ): Promise<Answers> {
-    const { maxTokens, firstLogits = false, exact = false, edit, stage = 'generate', note } = options;
-    const request = { prompts, maxTokens, firstLogits, parallel: 24, ...edit, threads: this.threads };
-    const { answers, firstLogits: logits } = await this.run(prompts, maxTokens, stage, note, (tick) =>
+    const { maxTokens, firstLogits = false, logLikelihoods = false, exact = false, edit } = options;
+    const { stage = 'generate', note } = options;
+    const request = { prompts, maxTokens, firstLogits, logLikelihoods, parallel: 24, ...edit, threads: this.threads };
+    const { answers, ...measured } = await this.run(prompts, maxTokens, stage, note, (tick) =>
       native.generate(this.handle, request, tick),
     );
     const texts = answers.map((tokens) => this.decode(tokens));
     const counts = answers.map(({ length }) => length);
-    return { texts: exact ? texts : texts.map((text) => text.trim()), counts, firstLogits: logits };
+    return { texts: exact ? texts : texts.map((text) => text.trim()), counts, ...measured };
   }
 
   private keep(adapter: AdapterHandle): AdapterHandle {

@@ -36,12 +36,16 @@ export interface Answer {
   promptTokens: number;
   /** Whether the most tokens were reached before the model ended its turn. */
   cut: boolean;
+  /** Of all its tokens after the prompt, by the model that wrote it, nats; null when it was not asked for. */
+  logLikelihood: number | null;
 }
 
 export interface AnswerSettings extends CallOptions, PlacementOptions {
   /** Most new tokens. */
   maxTokens: number;
   thinking: boolean;
+  /** Whether new answers come with their log-likelihood. Stored ones stay as they are. Default false. */
+  logLikelihoods?: boolean | undefined;
   /** Null: nothing is kept on disk. */
   cache: string | null;
   threads?: number | undefined;
@@ -76,18 +80,19 @@ async function generateInto(
   missing: readonly Missing<SuiteItem>[],
   settings: AnswerSettings,
 ): Promise<void> {
-  const { signal, maxTokens, name } = settings;
+  const { signal, maxTokens, logLikelihoods = false, name } = settings;
   const session = await ModelSession.open(subject.model, settings);
   try {
     await withSubject(session, subject, { signal }, (asked, edit) =>
       store.fill(missing, { atOnce, signal }, async (items, { from, to, total }) => {
         const prompts = items.map((item) => session.encodeConversation(conversationOf(item, subject.system)));
         const note = `${name}, answers ${from} to ${to} of ${total}`;
-        const { texts, counts } = await asked.generate(prompts, { maxTokens, edit, stage: 'answer', note });
+        const how = { maxTokens, logLikelihoods, edit, stage: 'answer', note };
+        const { texts, counts, logLikelihoods: likely } = await asked.generate(prompts, how);
         return items.map((item, i) => {
           const { reasoning, answer } = splitReasoning(texts[i]!, opensReasoning(session, item, subject.system));
-          const tokens = counts[i]!;
-          return { text: answer, reasoning, tokens, promptTokens: prompts[i]!.length, cut: tokens >= maxTokens };
+          const [tokens, promptTokens, logLikelihood] = [counts[i]!, prompts[i]!.length, likely?.[i] ?? null];
+          return { text: answer, reasoning, tokens, promptTokens, cut: tokens >= maxTokens, logLikelihood };
         });
       }),
     );
@@ -150,12 +155,9 @@ export function keyOf({ user, history = [], system, assistantPrefix }: SuiteItem
 
 function isAnswer(value: unknown): value is Answer {
   if (typeof value !== 'object' || value === null) return false;
-  const { text, reasoning, tokens, promptTokens, cut } = value as Partial<Record<keyof Answer, unknown>>;
+  const { text, reasoning, tokens, promptTokens, cut, logLikelihood } = value as Partial<Record<keyof Answer, unknown>>;
   const counted = Number.isInteger(tokens) && Number.isInteger(promptTokens);
-  return (
-    typeof text === 'string' &&
-    (reasoning === null || typeof reasoning === 'string') &&
-    counted &&
-    typeof cut === 'boolean'
-  );
+  const measured = logLikelihood === null || typeof logLikelihood === 'number';
+  const said = typeof text === 'string' && (reasoning === null || typeof reasoning === 'string');
+  return said && counted && measured && typeof cut === 'boolean';
 }

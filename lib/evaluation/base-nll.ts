@@ -1,4 +1,4 @@
-import { ResultStore, sha256 } from '../result-store';
+import { ResultStore, sha256, type Missing } from '../result-store';
 import { ModelSession } from '../session';
 import { conversationOf, identityOf, keyOf, type Answer, type AnswerSettings, type Subject } from './answers';
 import type { SuiteItem } from './suite';
@@ -30,10 +30,15 @@ export function isImprobable({ mean, tokens }: BaseNll): boolean {
 // Few enough that a stopped run loses little.
 const atOnce = 32;
 
+/** Whether a column is answered by the base model itself: the first column's file without what a run-time edit adds. */
+export function isBase({ sha256, plan, controlVector }: Subject, first: Subject): boolean {
+  return sha256 === first.sha256 && plan === null && controlVector === null;
+}
+
 /**
- * The base model, which is the first column's file without what a run-time edit adds, reads the answers of every column, each
- * after the prompt that its column had, in the base model's own template and vocabulary. Reasoning is left out, its block
- * closed. Equal answers to equal prompts are read once.
+ * The base model ({@link isBase}) reads the answers of every column, each after the prompt that its column had, in the base
+ * model's own template and vocabulary. Reasoning is left out, its block closed. Equal answers to equal prompts are read once,
+ * and not those that it wrote itself with their log-likelihood.
  *
  * Cost: a forward pass over prompt and answer for each answer that has no stored result.
  *
@@ -59,6 +64,7 @@ export async function baseNlls(
       stores.set(system, store);
       const read = items.map((item, i) => ({ item, text: answers[i]!.text }));
       const keys = read.map(({ item, text }) => sha256(JSON.stringify([keyOf(item), text])));
+      if (isBase(subject, first)) store.add(ownNlls(store.missing(answers, keys)));
       const missing = store.missing(read, keys);
       if (missing.length > 0) {
         const session = (base ??= await ModelSession.open(first.model, { ...settings, thinking: false }));
@@ -72,6 +78,15 @@ export async function baseNlls(
     base?.close();
   }
   return found;
+}
+
+/** Of answers that the base model wrote, where its log-likelihood is that of the text which would be read. */
+function ownNlls(answers: readonly Missing<Answer>[]): [key: string, nll: BaseNll][] {
+  return answers.flatMap(({ key, item: { logLikelihood, reasoning, tokens } }) =>
+    logLikelihood === null || reasoning !== null || tokens === 0
+      ? []
+      : [[key, { mean: -logLikelihood / tokens, tokens }]],
+  );
 }
 
 async function readAnswers(

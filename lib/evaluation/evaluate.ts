@@ -6,7 +6,7 @@ import type { Role } from '../prompts';
 import type { CallOptions } from '../stage';
 import { version } from '../version';
 import { answersOf, conversationOf, type Answer, type AnswerSettings } from './answers';
-import { baseNlls, type BaseNll } from './base-nll';
+import { baseNlls, isBase, type BaseNll } from './base-nll';
 import { driftOf, type AnswerDrift } from './drift';
 import type { Evaluation, SuiteResult } from './evaluation';
 import type { Judge, Judged, Verdict } from './judge';
@@ -26,7 +26,7 @@ export interface EvaluateOptions extends CallOptions, PlacementOptions, UtilityT
   /** Whether models that can think aloud first do so. What they think is kept apart and not judged. Default false. */
   thinking?: boolean | undefined;
   /**
-   * Whether the first model's file reads every answer, which takes about as long as it took to write it: `baseNll` in the result,
+   * Whether the first model's file reads the others' answers, which takes about as long as it took to write them: `baseNll` in the result,
    * and by it the rules judge finds words in no order. Default true.
    */
   baseNll?: boolean | undefined;
@@ -76,7 +76,8 @@ export async function evaluate(
   const answers: Answer[][] = [];
   for (const { subject, described } of subjects) {
     const { name } = described;
-    answers.push(await clock.time('answer', () => answersOf(subject, items, { ...settings, name })));
+    const logLikelihoods = options.baseNll !== false && isBase(subject, subjects[0]!.subject);
+    answers.push(await clock.time('answer', () => answersOf(subject, items, { ...settings, logLikelihoods, name })));
   }
   const columns = subjects.map(({ subject, described: { name } }, i) => ({ name, subject, answers: answers[i]! }));
   const read = () => baseNlls(subjects[0]!.subject, columns, items, settings);

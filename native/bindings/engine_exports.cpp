@@ -9,6 +9,7 @@
 #include "engine/generate.h"
 #include "engine/quantize.h"
 #include "engine/score.h"
+#include "engine/softmax.h"
 #include "gguf/file.h"
 #include "gguf/hyperparameters.h"
 #include "gguf/model.h"
@@ -131,6 +132,7 @@ class GenerateWorker final : public EngineWorker {
     request_.parallel = to_int(request.Get("parallel"), request_.parallel);
     request_.cells = to_int(request.Get("cells"), request_.cells);
     request_.first_logits = request.Get("firstLogits").ToBoolean();
+    request_.log_likelihoods = request.Get("logLikelihoods").ToBoolean();
     request_.run = to_run_options(request);
   }
 
@@ -142,6 +144,8 @@ class GenerateWorker final : public EngineWorker {
     Napi::Object js = Napi::Object::New(Env());
     js.Set("answers", answers);
     js.Set("firstLogits", request_.first_logits ? hand_over(Env(), std::move(result_.first_logits)) : Env().Null());
+    js.Set("logLikelihoods",
+           request_.log_likelihoods ? Napi::Value(to_js(Env(), result_.log_likelihoods)) : Env().Null());
     return js;
   }
   std::shared_ptr<engine::Session> session_;
@@ -272,6 +276,18 @@ Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
                engine::engine_dequantize(to_int(info[0], -1), bytes.Data(), info[2].As<Napi::Number>().Int64Value()));
 }
 
+/// _softmax(logits, others) -> {top, logNorm, divergence}: of the first row, and KL from it to the other
+Napi::Value softmax(const Napi::CallbackInfo& info) {
+  const auto logits = to_floats(info[0]), others = to_floats(info[1]);
+  const int n = static_cast<int>(logits.size());
+  const engine::RowSummary row = engine::summarise(logits.data(), n), other = engine::summarise(others.data(), n);
+  Napi::Object js = Napi::Object::New(info.Env());
+  js.Set("top", row.top);
+  js.Set("logNorm", row.log_norm);
+  js.Set("divergence", engine::divergence(logits.data(), row, others.data(), other, n));
+  return js;
+}
+
 /// _engineQuantize(source, output, fileType, threads)
 Napi::Value engine_quantize(const Napi::CallbackInfo& info) {
   engine::engine_quantize(info[0].As<Napi::String>(), info[1].As<Napi::String>(), to_int(info[2], -1),
@@ -293,6 +309,7 @@ void register_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("nextTokenLogits", Napi::Function::New(env, start<LogitsWorker>));
   exports.Set("_engineDequantize", Napi::Function::New(env, checked<engine_dequantize>));
   exports.Set("_engineQuantize", Napi::Function::New(env, checked<engine_quantize>));
+  exports.Set("_softmax", Napi::Function::New(env, checked<softmax>));
   exports.Set("_loadAdapterFile", Napi::Function::New(env, checked<load_adapter_file>));
   exports.Set("generate", Napi::Function::New(env, start<GenerateWorker>));
   exports.Set("score", Napi::Function::New(env, start<ScoreWorker>));

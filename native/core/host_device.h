@@ -6,3 +6,9 @@
 #else
 #define ROSI_HD
 #endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ROSI_INLINE inline __attribute__((always_inline))
+#else
+#define ROSI_INLINE inline
+#endif

@@ -96,7 +96,7 @@ Drift drift(Session& base, const RunOptions& base_options, Session& other, const
         const auto& [p, q] = logits[static_cast<std::size_t>(i)];
         const RowSummary of_p = summarise(p, n_vocab), of_q = summarise(q, n_vocab);
         const std::size_t at = place + static_cast<std::size_t>(i);
-        result.kl[at] = divergence(p, of_p.log_norm, q, of_q.log_norm, n_vocab);
+        result.kl[at] = divergence(p, of_p, q, of_q, n_vocab);
         result.same_top[at] = of_p.top == of_q.top;
       });
       place += logits.size();

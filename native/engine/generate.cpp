@@ -5,12 +5,10 @@
 #include <iterator>
 #include <numeric>
 
+#include "engine/softmax.h"
+
 namespace rosi::engine {
 namespace {
-
-llama_token most_likely(const float* logits, int n_vocab) {
-  return static_cast<llama_token>(std::max_element(logits, logits + n_vocab) - logits);
-}
 
 struct Slot {
   int prompt = -1;       // -1: free
@@ -54,6 +52,7 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
   auto& answers = result.answers;
   answers.resize(prompts.size());
   if (request.first_logits) result.first_logits.resize(prompts.size() * static_cast<std::size_t>(n_vocab));
+  if (request.log_likelihoods) result.log_likelihoods.resize(prompts.size());
   if (prompts.empty() || request.max_tokens < 1) return result;
   check_prompts(prompts, n_vocab, session.info().n_context, request.max_tokens);
   const auto turn = session.take_turn(progress);
@@ -117,7 +116,13 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
       }
       slot.next = most_likely(logits, n_vocab);
       const bool ended = llama_vocab_is_eog(session.vocab(), slot.next);
-      if (!ended) answer.push_back(slot.next);
+      if (!ended) {
+        answer.push_back(slot.next);
+        if (request.log_likelihoods) {
+          result.log_likelihoods[static_cast<std::size_t>(slot.prompt)] +=
+              logits[slot.next] - summarise(logits, n_vocab).log_norm;
+        }
+      }
       if (ended || static_cast<int>(answer.size()) >= request.max_tokens) {
         context.remove_sequence(static_cast<int>(s) + 1);
         free_cells += needs[static_cast<std::size_t>(slot.prompt)];

@@ -19,12 +19,14 @@ struct GenerateRequest {
   // Default: 2 GiB of keys and values in an 8B model.
   int cells = 16384;
   bool first_logits = false;
+  bool log_likelihoods = false;
   RunOptions run;
 };
 
 struct GenerateResult {
-  std::vector<Tokens> answers;      // one a prompt, without the token that ended it
-  std::vector<float> first_logits;  // [n_prompts, n_vocab] of the answers' first tokens; empty unless asked for
+  std::vector<Tokens> answers;          // one a prompt, without the token that ended it
+  std::vector<float> first_logits;      // [n_prompts, n_vocab] of the answers' first tokens; empty unless asked for
+  std::vector<double> log_likelihoods;  // of each answer's tokens after its prompt, summed; empty unless asked for
 };
 
 /// Greedy answers. A finished answer's place is taken by the next prompt at once.

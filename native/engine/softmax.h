@@ -1,18 +1,21 @@
-// What a row of logits says. All sums are float64.
+// What a row of logits says. Exponentials are float32, right to 2^-22 and the same on every instruction set; sums are
+// float64.
 #pragma once
-
-#include "llama.h"
 
 namespace rosi::engine {
 
+/// The highest logit's token, of several the first.
+int most_likely(const float* logits, int n_vocab);
+
 struct RowSummary {
   double log_norm;  // log of the sum of e^logit: a token's log-probability is its logit less this
-  llama_token top;  // the most likely token, of several the first
+  int top;          // as of most_likely
 };
 
 RowSummary summarise(const float* logits, int n_vocab);
 
-/// KL(base || other) in nats, of two rows and their log_norm; not below 0.
-double divergence(const float* base, double base_norm, const float* other, double other_norm, int n_vocab);
+/// KL(base || other) in nats, of two rows and what is said of them; not below 0.
+double divergence(const float* base, const RowSummary& of_base, const float* other, const RowSummary& of_other,
+                  int n_vocab);
 
 }  // namespace rosi::engine

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "core/clones.h"
 #include "kernels/blocks.h"
-#include "kernels/clones.h"
 #include "kernels/flip_weight.h"
 #include "kernels/sweep_cpu.h"
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/clones.h"
+#include "core/clones.h"
 
 namespace rosi::kernels {
 namespace {

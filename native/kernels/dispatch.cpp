@@ -3,9 +3,9 @@
 #include <limits>
 #include <string>
 
+#include "core/clones.h"
 #include "core/error.h"
 #include "kernels/blocks.h"
-#include "kernels/clones.h"
 #include "kernels/rank_one.h"
 #include "kernels/row_codes.h"
 #include "kernels/tensor_view.h"

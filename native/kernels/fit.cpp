@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/clones.h"
+#include "core/clones.h"
 #include "kernels/quantise_block.h"
 
 namespace rosi::kernels {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/clones.h"
 #include "kernels/blocks.h"
-#include "kernels/clones.h"
 #include "kernels/row_codes.h"
 #include "kernels/sigma_delta_cpu.h"
 #include "kernels/sweep_cpu.h"

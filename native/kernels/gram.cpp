@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/clones.h"
 #include "core/error.h"
 #include "core/thread_pool.h"
-#include "kernels/clones.h"
 #include "kernels/host_device.h"
 
 namespace rosi::kernels {

@@ -1,13 +1,8 @@
-// What the kernels need of both compilers: the ROSI_HD mark, and rounding that gives the same bits on both.
+// What the kernels need of both compilers: the ROSI_HD mark, and comparisons and rounding that give the same bits on
+// both.
 #pragma once
 
 #include "core/host_device.h"
-
-#if defined(__GNUC__) || defined(__clang__)
-#define ROSI_INLINE inline __attribute__((always_inline))
-#else
-#define ROSI_INLINE inline
-#endif
 
 namespace rosi::kernels {
 

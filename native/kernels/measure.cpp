@@ -6,7 +6,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "kernels/clones.h"
+#include "core/clones.h"
 #include "kernels/measure_sums.h"
 #include "kernels/row_codes.h"
 #include "kernels/tensor_view.h"

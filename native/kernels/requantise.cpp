@@ -2,8 +2,8 @@
 
 #include <type_traits>
 
+#include "core/clones.h"
 #include "kernels/blocks.h"
-#include "kernels/clones.h"
 #include "kernels/fit.h"
 #include "kernels/quantise_block.h"
 #include "kernels/row_codes.h"

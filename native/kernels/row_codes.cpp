@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "core/clones.h"
 #include "kernels/blocks.h"
-#include "kernels/clones.h"
 
 namespace rosi::kernels {
 namespace {

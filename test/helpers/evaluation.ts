@@ -63,6 +63,7 @@ export function sampleEvaluation(): Evaluation {
             tokens: 3,
             promptTokens: 20,
             cut: false,
+            logLikelihood: null,
             baseNll: { mean: 0.25, tokens: 3 },
             verdicts: [all[i]!],
           })),

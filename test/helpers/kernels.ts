@@ -33,6 +33,8 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactor'>, KernelProbes 
     /** [nOut]: what follows uses the output along this. */
     readout?: Float32Array,
   ): Uint8Array;
+  /** What is said of the first row of logits, and KL from it to the other. */
+  _softmax(logits: Float32Array, others: Float32Array): { top: number; logNorm: number; divergence: number };
   /** The engine's own dequantiser. */
   _engineDequantize(type: number, bytes: Uint8Array, count: number): Float32Array;
   /** The engine's own quantiser, as llama-quantize runs it; `fileType` is a llama_ftype. */

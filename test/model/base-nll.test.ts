@@ -10,6 +10,7 @@ const { test: prompts } = tinyPrompts(48);
 const suites = [plainSuite('harmless', 'harmless', prompts.harmless.slice(0, 12))];
 const fast = { threads: 1, maxTokens: 24, cache: false } satisfies EvaluateOptions;
 const system = 'Refuse harm.';
+const tooStrong = () => makePlan(tinyChat, tinyPrompts(), { threads: 1, layer: 3, strength: 12 });
 const isNumber = (value: number | undefined): value is number => value !== undefined;
 
 describe('the base model reads what every column answered', () => {
@@ -35,12 +36,7 @@ describe('the base model reads what every column answered', () => {
   });
 
   test('and finds what is left of an edit that is far too strong less likely, whichever comes first', async () => {
-    const plan = await makePlan(tinyChat, tinyPrompts(), {
-      threads: 1,
-      layer: 3,
-      strength: 12,
-    });
-    const edited = { model: tinyChat, plan };
+    const edited = { model: tinyChat, plan: await tooStrong() };
     const [one, other] = [
       await evaluate([tinyChat, edited], suites, fast),
       await evaluate([edited, tinyChat], suites, fast),
@@ -51,28 +47,40 @@ describe('the base model reads what every column answered', () => {
     expect(nats(other)[0]).toBeCloseTo(nats(one)[1]!, 3);
   });
 
+  test('save what it wrote itself, which it scored on the way', async () => {
+    const read = new Set<string>();
+    const onProgress = ({ stage, note }: Progress) => void (stage === 'read' && note !== undefined && read.add(note));
+    const { suites: found } = await evaluate([tinyChat, { model: tinyChat, system }], suites, { ...fast, onProgress });
+    expect(read.size).toBe(0);
+    const { baseNll, logLikelihood, tokens } = found[0]!.rows[0]!.answers[0]!;
+    expect(baseNll).toEqual({ mean: -logLikelihood! / tokens, tokens });
+    const without = await evaluate([tinyChat], suites, { ...fast, baseNll: false });
+    expect(without.suites[0]!.rows[0]!.answers[0]).toMatchObject({ baseNll: null, logLikelihood: null });
+  });
+
   test('once, and goes on where it was stopped', async () => {
     const cache = ownFolder();
     const many = [plainSuite('all', 'harmless', [...prompts.harmful, ...prompts.harmless])];
+    const models = [tinyChat, { model: tinyChat, plan: await tooStrong() }];
     const controller = new AbortController();
     const stop = ({ stage, note }: Progress) =>
       stage === 'read' && note?.includes('answers 33 to 64') && controller.abort();
     await expect(
-      evaluate([tinyChat], many, { ...fast, cache, signal: controller.signal, onProgress: (tick) => void stop(tick) }),
+      evaluate(models, many, { ...fast, cache, signal: controller.signal, onProgress: (tick) => void stop(tick) }),
     ).rejects.toMatchObject({ code: 'ABORTED' });
     const notes = new Set<string>();
     const again = () =>
-      evaluate([tinyChat], many, {
+      evaluate(models, many, {
         ...fast,
         cache,
         onProgress: ({ stage, note }) => void (stage === 'read' && note !== undefined && notes.add(note)),
       });
     const after = await again();
-    expect([...notes][0]).toMatch(/^tiny-chat\.Q8_0, answers 1 to 32 of \d+$/u);
+    expect([...notes][0]).toMatch(/^tiny-chat\.Q8_0 \+ edit, answers 1 to 32 of \d+$/u);
     const read = notes.size;
     await again();
     expect(notes.size).toBe(read);
     expect(readdirSync(join(cache, 'base-nll'))).toHaveLength(1);
-    expect(after.suites).toEqual((await evaluate([tinyChat], many, fast)).suites);
+    expect(after.suites).toEqual((await evaluate(models, many, fast)).suites);
   });
 });
