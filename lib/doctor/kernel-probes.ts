@@ -13,6 +13,8 @@ export interface KernelProbes {
     left: Float32Array,
     right: Float32Array,
     threads: number,
+    /** Where the tensor is written; default: new memory. */
+    target?: Uint8Array,
   ): { bytes: Uint8Array; realised: RealisedUpdate };
   _dequantize(type: number, bytes: Uint8Array, nIn: number, nOut: number): Float32Array;
   _quantize(type: number, values: Float32Array, nIn: number, nOut: number): Uint8Array;

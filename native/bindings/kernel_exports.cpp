@@ -65,11 +65,12 @@ std::vector<float> floats_if_given(const Napi::Value& value) {
   return value.IsUndefined() ? std::vector<float>() : to_floats(value);
 }
 
-/// _addRankOne(type, bytes, nIn, nOut, left, right, threads) -> { bytes, realised }
+/// _addRankOne(type, bytes, nIn, nOut, left, right, threads, target?) -> { bytes, realised }
 Napi::Value add_rank_one(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   const auto left = to_floats(info[4]), right = to_floats(info[5]);
-  auto target = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
+  auto target =
+      info[7].IsUndefined() ? Napi::Uint8Array::New(info.Env(), tensor.bytes.size()) : info[7].As<Napi::Uint8Array>();
   const kernels::Realised realised = kernels::add_rank_one(tensor.type, tensor.bytes, writable(target), tensor.n_in,
                                                            tensor.n_out, {left, right}, to_int(info[6], 1), {});
   Napi::Object js = Napi::Object::New(info.Env());

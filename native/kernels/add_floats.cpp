@@ -13,10 +13,10 @@ namespace rosi::kernels {
 namespace {
 
 template <class Weight>
-ROSI_CLONES void add_row(const Weight* __restrict source, Weight* __restrict target, std::int64_t n_in, float left,
-                         const float* __restrict right) {
+ROSI_CLONES void add(const Weight* __restrict source, Weight* __restrict target, std::int64_t n, float left,
+                     const float* __restrict right) {
   using Bits = typename Weight::Bits;
-  for (std::int64_t j = 0; j < n_in; ++j)
+  for (std::int64_t j = 0; j < n; ++j)
     store_bits(target[j].bytes, sum_bits<Weight>(load_bits<Bits>(source[j].bytes), left, right[j]));
 }
 
@@ -63,17 +63,12 @@ void flip_all(const Weight* source, Weight* target, const UnitUpdate& update, co
 }  // namespace
 
 void add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
-                const RankOne& update, const core::ThreadPool& threads, const core::Progress& progress) {
-  const std::int64_t n_out = static_cast<std::int64_t>(update.left.size());
-  const std::int64_t n_in = static_cast<std::int64_t>(update.right.size());
+                const RankOne& update, std::int64_t i, std::int64_t j, std::int64_t n) {
+  const std::int64_t first = i * static_cast<std::int64_t>(update.right.size()) + j;
   with_float(type, [&](auto tag) {
     using Weight = typename decltype(tag)::Type;
-    const Weight* from = reinterpret_cast<const Weight*>(source.data());
-    Weight* to = reinterpret_cast<Weight*>(target.data());
-    threads.for_each(n_out, [&](std::int64_t i, const core::ThreadPool::Run& run) {
-      add_row(from + i * n_in, to + i * n_in, n_in, update.left[i], update.right.data());
-      if (run.is_caller()) core::report(progress, double(i) / double(n_out));
-    });
+    add(reinterpret_cast<const Weight*>(source.data()) + first, reinterpret_cast<Weight*>(target.data()) + first, n,
+        update.left[i], update.right.data() + j);
   });
 }
 

@@ -5,7 +5,7 @@
 //   lowest, highest       the ends of what may be written
 //   kSpacing              mean distance of neighbouring codes
 //   nearest(x)            of what may be written, as a float
-//   change(code, wanted)  what to add to `code` so that it moves by about `wanted`, which is finite
+//   change(code, wanted)  what to add to `code` so that it moves by about `wanted`
 //   above, below(code)    its neighbours; in a table the code itself at the end
 //   allows(code)          whether it may be written
 #pragma once
@@ -26,7 +26,7 @@ struct CodeRange {
   ROSI_HD ROSI_INLINE float change(float code, float wanted) const {
     const float down = smaller(static_cast<float>(lowest) - code, 0.0f);
     const float up = larger(static_cast<float>(highest) - code, 0.0f);
-    return larger(down, smaller(up, to_integer(wanted)));
+    return to_integer(larger(down, smaller(up, wanted)));
   }
   ROSI_HD ROSI_INLINE int above(int code) const { return code + 1; }
   ROSI_HD ROSI_INLINE int below(int code) const { return code - 1; }

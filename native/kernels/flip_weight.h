@@ -21,7 +21,7 @@ ROSI_HD ROSI_INLINE float flip_weight(const Weight& source, Weight& target, cons
   const Bits bits = load_bits<Bits>(source.bytes);
   const float before = Weight::decode(bits);
   const float request = row.s * t;
-  const Bits rounded = nearest_bits<Weight>(before + wanted_change(row, row_penalty, t, mu, lack, carry));
+  const Bits rounded = nearest_bits<Weight>(before + wanted_change(row, row_penalty * mu, t, mu, lack, carry));
   const float change = Weight::decode(rounded) - before;
   const bool with_request = change * request > 0.0f;
   store_bits(target.bytes, static_cast<Bits>(with_request ? std::uint32_t{rounded} : std::uint32_t{bits}));

@@ -35,10 +35,10 @@ struct Sums {
 struct RowSums {
   double along[kRun] = {};
   double change_squares[kRun] = {};
-  double weight_squares[kRun] = {};
   std::int32_t changed[kRun] = {};
   std::int64_t saturated = 0;
   double steps = 0;
+  double weight_squares = 0;
 };
 
 /// Adds n weights, 32 at most, the first of which is lane 0.
@@ -48,7 +48,6 @@ ROSI_INLINE void add_lanes(const float* before, const float* after, int n, doubl
     const double change = change_between(before[k], after[k]);
     add_along(sums.along[k], change, mu[k]);
     sums.change_squares[k] += change * change;
-    sums.weight_squares[k] += double{before[k]} * double{before[k]};
     sums.changed[k] += after[k] - before[k] != 0.0f ? 1 : 0;
     add_to_column(column[k], p, change);
   }
@@ -61,6 +60,17 @@ ROSI_CLONES void add_changes(const float* before, const float* after, int n, dou
     add_lanes(before + begin, after + begin, kRun, p, mu + begin, column + begin, sums);
   }
   add_lanes(before + begin, after + begin, n - begin, p, mu + begin, column + begin, sums);
+}
+
+/// Of 256 weights at most: few enough for float32, whose error a share of their norm can't show.
+ROSI_CLONES double sum_squares(const float* values, int n) {
+  float squares[kRun] = {};
+  int begin = 0;
+  for (; begin + kRun <= n; begin += kRun) {
+    for (int k = 0; k < kRun; ++k) squares[k] += values[begin + k] * values[begin + k];
+  }
+  for (int k = 0; begin + k < n; ++k) squares[k] += values[begin + k] * values[begin + k];
+  return tree_sum(squares);
 }
 
 /// Adds up the squared errors of each column.
@@ -94,21 +104,6 @@ ROSI_CLONES int count_different(const std::int8_t* before, const std::int8_t* af
   return count;
 }
 
-/// Sums over each 16 codes of code - centre and of its square.
-ROSI_CLONES void sum_codes(const std::int8_t* codes, int centre, std::int64_t n_grids, int* __restrict sums,
-                           int* __restrict squares) {
-  for (std::int64_t grid = 0; grid < n_grids; ++grid) {
-    int sum = 0, square = 0;
-    for (int k = 0; k < kGridWeights; ++k) {
-      const int code = codes[grid * kGridWeights + k] - centre;
-      sum += code;
-      square += code * code;
-    }
-    sums[grid] = sum;
-    squares[grid] = square;
-  }
-}
-
 /// Up to 256 neighbouring weights of a row; codes and grids only of a quantised type.
 struct Stretch {
   float values[kStretch];
@@ -121,18 +116,6 @@ struct Stretch {
     return std::memcmp(steps, other.steps, bytes) == 0 && std::memcmp(offsets, other.offsets, bytes) == 0;
   }
 };
-
-/// Of n weights that keep their grids: |W|^2.
-double weight_squares(const CodeFormat& format, const Stretch& stretch, std::int64_t n) {
-  int sums[kStretchRuns * kRunGrids], squares[kStretchRuns * kRunGrids];
-  sum_codes(stretch.codes, format.centre, n / kGridWeights, sums, squares);
-  double total = 0;
-  for (std::int64_t grid = 0; grid < n / kGridWeights; ++grid) {
-    const double step = stretch.steps[grid], offset = stretch.offsets[grid];
-    total += step * step * squares[grid] + 2 * step * offset * sums[grid] + kGridWeights * offset * offset;
-  }
-  return total;
-}
 
 /// Calls `use(k)` for each k from 0 to n - 1, a multiple of 8, at which the codes differ, in order.
 template <class Use>
@@ -160,6 +143,7 @@ struct Measurement {
   std::span<const std::byte> target;
   std::span<const std::byte> source;     // in the target's type, or
   const EncodedRows* encoded = nullptr;  // in another
+  WriteStretch write = {};               // where the target is not there yet
 
   bool is_quantised() const { return size.weights > 1; }
 
@@ -191,12 +175,10 @@ void measure_flips(const Measurement& job, const Stretch& before, const Stretch&
   const UnitUpdate& update = job.update;
   const CodeFormat& format = job.format;
   const double s = update.s[i], p = update.p[i];
-  sums.weight_squares[0] += weight_squares(format, before, n);
   if (!all.errors.empty()) all.missed[j / kStretch] += s * s;
   for_each_different(before.codes, after.codes, n, [&](int k) {
     const Grid grid{before.steps[k / kGridWeights], before.offsets[k / kGridWeights]};
-    const float from = value_of(grid, before.codes[k], format.centre),
-                to = value_of(grid, after.codes[k], format.centre);
+    const float from = before.values[k], to = value_of(grid, after.codes[k], format.centre);
     const double change = change_between(from, to);
     const int lane = k % kRun;
     add_along(sums.along[lane], change, update.mu[j + k]);
@@ -222,6 +204,7 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
   }
   for (std::int64_t j = 0; j < n_in; j += kStretch) {
     const std::int64_t n = std::min<std::int64_t>(kStretch, n_in - j);
+    if (job.write) job.write(i, j, n);
     Stretch before, after;
     const float* values = before.values;
     job.load(target, j, n, after);
@@ -231,18 +214,19 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
     } else {
       job.load(job.source.data() + row * bytes, j, n, before);
       job.add_steps(before, n, sums);
-      if (job.is_quantised() && after.has_grids_of(before, n) &&
-          count_different(before.codes, after.codes, n) <= n / kFewMoved) {
-        measure_flips(job, before, after, i, j, n, all, sums);
-        continue;
-      }
       job.find_values(n, before);
+    }
+    const int count = static_cast<int>(n);
+    sums.weight_squares += sum_squares(values, count);
+    if (job.encoded == nullptr && job.is_quantised() && after.has_grids_of(before, n) &&
+        count_different(before.codes, after.codes, n) <= n / kFewMoved) {
+      measure_flips(job, before, after, i, j, n, all, sums);
+      continue;
     }
     job.find_values(n, after);
     if (job.is_quantised()) {
       sums.saturated += count_saturated(job.format.range, after.codes, values, after.values, n / kRun);
     }
-    const int count = static_cast<int>(n);
     add_changes(values, after.values, count, double{update.p[i]}, update.mu.data() + j, all.column.data() + j, sums);
     if (!all.errors.empty()) {
       add_errors(values, after.values, count, s, update.t.data() + j, all.errors.data() + j);
@@ -253,9 +237,9 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
 void join(const RowSums& row, Sums& sums) {
   for (int k = 0; k < kRun; ++k) {
     sums.change_squares += row.change_squares[k];
-    sums.weight_squares += row.weight_squares[k];
     sums.changed += row.changed[k];
   }
+  sums.weight_squares += row.weight_squares;
   sums.saturated += row.saturated;
   sums.steps += row.steps;
   sums.along.push_back(join_lanes(row.along));
@@ -366,6 +350,13 @@ Realised measure(std::uint32_t type, std::span<const std::byte> source, std::spa
                  const core::Progress& progress, std::vector<double>* column_change) {
   return run({type, code_format(type), block_size(type), update, target, source}, inputs, threads, progress,
              column_change);
+}
+
+Realised write_and_measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
+                           const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
+                           const core::Progress& progress, const WriteStretch& write) {
+  return run({type, code_format(type), block_size(type), update, target, source, nullptr, write}, inputs, threads,
+             progress, nullptr);
 }
 
 Realised measure(const EncodedRows& source, std::uint32_t type, std::span<const std::byte> target,

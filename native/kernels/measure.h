@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,15 @@ namespace rosi::kernels {
 Realised measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
                  const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
                  const core::Progress& progress, std::vector<double>* column_change = nullptr);
+
+/// Writes n weights of row i of the target, from column j on.
+using WriteStretch = std::function<void(std::int64_t i, std::int64_t j, std::int64_t n)>;
+
+/// The same of a target that is not written yet: some hundred weights are written and measured at a time, so that
+/// memory is read and written while the processor adds up.
+Realised write_and_measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
+                           const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
+                           const core::Progress& progress, const WriteStretch& write);
 
 /// The same where the source has another type than `target`, whose steps are then measured.
 Realised measure(const EncodedRows& source, std::uint32_t type, std::span<const std::byte> target,

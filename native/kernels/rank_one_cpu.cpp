@@ -105,8 +105,12 @@ Realised update_quantised(const Attempt& attempt, std::span<std::byte> target, c
 
 Realised update_floats(const Attempt& attempt, std::span<std::byte> target, const RankOne& update,
                        const core::Progress& progress) {
-  add_floats(attempt.type, attempt.source, target, update, attempt.threads, slice(progress, 0, 0.3));
-  const Realised added = attempt.finish("add", target, slice(progress, 0.3, 0.5));
+  Realised added =
+      write_and_measure(attempt.type, attempt.source, target, attempt.update, attempt.inputs, attempt.threads,
+                        slice(progress, 0, 0.5), [&](std::int64_t i, std::int64_t j, std::int64_t n) {
+                          add_floats(attempt.type, attempt.source, target, update, i, j, n);
+                        });
+  added.mode = "add";
   if (std::fabs(added.gain - 1) <= kFloatGainError) return added;
   std::vector<std::byte> other(target.size());
   flip_floats(attempt.type, attempt.source, other, attempt.update, attempt.threads, slice(progress, 0.5, 0.8));

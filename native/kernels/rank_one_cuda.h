@@ -18,7 +18,7 @@ bool has_cuda() noexcept;
 void flip_and_close_cuda(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                          const UnitUpdate& update);
 
-/// add_floats() on the current device.
+/// add_floats() of all weights on the current device.
 void add_floats_cuda(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                      const RankOne& update);
 

@@ -27,9 +27,9 @@ void sweep(const Block* source, Block* target, const UnitUpdate& update, std::sp
                      const std::int64_t j = run * kRun + lane;
                      const float step = block.grid(at.run, lane / Block::kStepWeights).step;
                      const int code = block.code(at.run, lane);
-                     const Flip flip =
-                         choose_flip(codes_of<Block>(), weights, pull.row * update.repay[j], update.t[j], update.mu[j],
-                                     lack[j], carry, static_cast<float>(code), step, inverse_step(step));
+                     const float row_pull = pull.row * update.repay[j] * update.mu[j];
+                     const Flip flip = choose_flip(codes_of<Block>(), weights, row_pull, update.t[j], update.mu[j],
+                                                   lack[j], carry, static_cast<float>(code), step, inverse_step(step));
                      errors[lane] = flip.error;
                      codes[lane] = static_cast<std::int8_t>(code + static_cast<int>(flip.codes));
                      any |= flip.codes != 0.0f;

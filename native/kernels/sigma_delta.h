@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/block.h"
 
@@ -77,10 +78,9 @@ struct RowWeights {
 
 /// The change a weight would get if its type had every number: the minimiser of
 /// error^2 + column penalty * e'^2 + row penalty * carry'^2, with e' and carry' what is lacking afterwards.
-/// `t` request of the column (the weight's is s * t), `mu` = t / |t|, `lack` = e[j], `carry` of the row.
-ROSI_HD ROSI_INLINE float wanted_change(const RowWeights& row, float row_penalty, float t, float mu, float lack,
-                                        float carry) {
-  const float pull = row_penalty * mu;
+/// `pull` row penalty * mu, `t` request of the column (the weight's is s * t), `mu` = t / |t|, `lack` = e[j], `carry`
+/// of the row.
+ROSI_HD ROSI_INLINE float wanted_change(const RowWeights& row, float pull, float t, float mu, float lack, float carry) {
   const float share = 1.0f / (row.damping + pull * mu);
   return (row.s * t - row.column_pull * lack * share) - pull * share * carry;
 }
@@ -97,16 +97,37 @@ struct Flip {
 };
 
 template <class Codes>
-ROSI_HD ROSI_INLINE Flip choose_flip(const Codes& codes, const RowWeights& row, float row_penalty, float t, float mu,
+ROSI_HD ROSI_INLINE Flip choose_flip(const Codes& codes, const RowWeights& row, float pull, float t, float mu,
                                      float lack, float carry, float code, float step, float inverse) {
   const float request = row.s * t;
-  const float target = wanted_change(row, row_penalty, t, mu, lack, carry);
-  const float allowed = codes.change(code, larger(-256.0f, smaller(256.0f, target * inverse)));
+  const float allowed = codes.change(code, wanted_change(row, pull, t, mu, lack, carry) * inverse);
   const float change = allowed * step;
   // A flip against the request would only repay a neighbour's error, at the price of noise here.
   const bool with_request = change * request > 0.0f;
   return {with_request ? allowed : 0.0f, (with_request ? change : 0.0f) - request};
 }
+
+#if defined(__has_builtin) && !defined(__CUDACC__)
+#if __has_builtin(__builtin_shufflevector)
+#define ROSI_VECTORS 1
+#endif
+#endif
+#if ROSI_VECTORS
+/// tree_sum() of 8, 16 or 32, which g++ 12 would add number by number.
+template <int n>
+ROSI_INLINE float vector_sum(const float* lanes) {
+  using Eight __attribute__((vector_size(32))) = float;
+  Eight parts[n / 8];
+  std::memcpy(parts, lanes, sizeof parts);
+  for (int width = n / 16; width >= 1; width /= 2) {
+    for (int k = 0; k < width; ++k) parts[k] = parts[k] + parts[k + width];
+  }
+  const Eight v = parts[0];
+  const auto four = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const auto two = __builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3);
+  return two[0] + two[1];
+}
+#endif
 
 /// Sum of n numbers, a power of two, in one fixed order: for 32 that of a warp's butterfly. `lanes` is overwritten.
 template <int n = kRun>
@@ -114,6 +135,9 @@ ROSI_HD ROSI_INLINE float tree_sum(float* lanes) {
   if constexpr (n == 1) {
     return lanes[0];
   } else {
+#if ROSI_VECTORS
+    if constexpr (n == 8) return vector_sum<n>(lanes);
+#endif
     for (int k = 0; k < n / 2; ++k) lanes[k] = lanes[k] + lanes[k + n / 2];
     return tree_sum<n / 2>(lanes);
   }
