@@ -1,5 +1,5 @@
 // Speed and memory beside what others would run for the same, in one run: writes docs/benchmarks.md, or prints it.
-//   npm run bench -- [MODEL.gguf] [--only kernels,update,capture] [--repeats 5] [--threads 2] [--transformers] [--print]
+//   npm run bench -- [MODEL.gguf] [--only kernels,update,capture,answers] [--repeats 5] [--threads 2] [--transformers] [--print]
 // Without MODEL.gguf the tests' model, which is too small to say much. Nothing else should run meanwhile.
 // The peers: tools of the engine (scripts/engine-tools.mjs), numpy in build/bench-venv, and with --transformers PyTorch in
 // build/peft-venv, some gigabytes.
@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { answers } from './bench/answers.mjs';
 import { capture } from './bench/capture.mjs';
 import { kernels } from './bench/kernels.mjs';
 import { circumstances } from './bench/measure.mjs';
@@ -18,7 +19,7 @@ const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    only: { type: 'string', default: 'kernels,update,capture' },
+    only: { type: 'string', default: 'kernels,update,capture,answers' },
     repeats: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
     transformers: { type: 'boolean', default: false },
@@ -39,6 +40,9 @@ const updateNote =
 const captureNote =
   'Whole programs, from their start to their end: loading, and for the tool also the vectors it makes. rosi and transformers say how long they read.';
 
+const answersNote =
+  "Without loading. The engine's column: what these prompts and answers would take at the speeds that it prints.";
+
 const sections = [];
 if (wanted.has('kernels')) {
   const parts = { native: load('native').native, ...load('random') };
@@ -51,6 +55,7 @@ if (wanted.has('kernels')) {
 for (const [name, title, work, note] of [
   ['update', `Update of ${basename(model)}`, update, updateNote],
   ['capture', `Capture from ${basename(model)}`, capture, captureNote],
+  ['answers', `Answers of ${basename(model)}`, answers, answersNote],
 ]) {
   if (!wanted.has(name)) continue;
   log(`${name}: ${basename(model)}`);

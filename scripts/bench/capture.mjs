@@ -9,6 +9,7 @@ import { root } from '../lay-out-engine.mjs';
 import { promptLines } from '../prompt-lines.mjs';
 import { pythonWith } from '../venv.mjs';
 import { alternating, table, timed } from './measure.mjs';
+import { sharedPrefix } from './shared-prefix.mjs';
 
 const pairs = 64;
 
@@ -90,12 +91,4 @@ export async function capture(library, model, folder, { repeats, threads, transf
     ],
     about: `${basename(model)}: the streams after all ${nLayer} blocks at the last token of ${all.length} chat prompts, ${given} tokens`,
   };
-}
-
-function sharedPrefix(prompts) {
-  const [first, ...others] = prompts;
-  const isShared = (i) => others.every((tokens) => i < tokens.length - 1 && tokens[i] === first[i]);
-  let length = 0;
-  while (length < first.length - 1 && isShared(length)) ++length;
-  return length;
 }
