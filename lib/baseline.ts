@@ -1,5 +1,7 @@
+import { buildIdentity } from './build-identity';
 import { RosiError } from './errors';
 import { declines, labelAnswer } from './refusal';
+import { ResultStore, sha256 } from './result-store';
 import type { ModelSession } from './session';
 import { mean } from './statistics';
 import { percent } from './text';
@@ -51,6 +53,40 @@ export async function measureBaseline(
   const prompted = await refusals(session, prompts, system);
   const gap = ({ harmful, harmless }: BaselineRefusal) => harmful - harmless;
   return { plain, prompted, uncensored: gap(prompted) > gap(plain) + clearly };
+}
+
+/**
+ * {@link measureBaseline}, kept on disk.
+ *
+ * @param model - Hash of the model's file.
+ */
+export async function keptBaseline(
+  session: ModelSession,
+  prompts: { harmful: readonly string[]; harmless: readonly string[] },
+  system: string,
+  { cache, model }: { cache: string; model: string },
+): Promise<Baseline> {
+  const identity = JSON.stringify({ build: buildIdentity(), model, system });
+  const store = ResultStore.open(cache, 'baselines', identity, isBaseline);
+  const few = [prompts.harmful, prompts.harmless].map((texts) => texts.slice(0, fewPrompts));
+  const key = sha256(JSON.stringify(few));
+  const known = store.get(key);
+  if (known !== undefined) return known;
+  const found = await measureBaseline(session, prompts, system);
+  store.add([[key, found]]);
+  return found;
+}
+
+function isBaseline(value: unknown): value is Baseline {
+  if (typeof value !== 'object' || value === null) return false;
+  const { plain, prompted, uncensored } = value as Partial<Record<keyof Baseline, unknown>>;
+  return isRefusal(plain) && (prompted === null || isRefusal(prompted)) && typeof uncensored === 'boolean';
+}
+
+function isRefusal(value: unknown): value is BaselineRefusal {
+  if (typeof value !== 'object' || value === null) return false;
+  const { harmful, harmless } = value as Partial<Record<keyof BaselineRefusal, unknown>>;
+  return typeof harmful === 'number' && typeof harmless === 'number';
 }
 
 async function refusals(

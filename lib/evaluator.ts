@@ -45,13 +45,20 @@ interface RunOptions {
 /** The original's first token of a prompt. */
 interface Original {
   refusal: number;
-  /** [nVocab], of harmless prompts alone: the others' drift is the purpose. */
+  /** [nVocab], of harmless prompts alone: the others' drift is the purpose. Null also where it is not known. */
   logP: Float32Array | null;
+}
+
+/** What is kept of the original's answers, by prompt. */
+export interface KeptOriginal {
+  labels: AnswerLabel[];
+  /** Probability that the answer begins with a refusal. */
+  refusals: number[];
 }
 
 /**
  * Prompts of each role, and how the original model's answers to them begin. The first run must be of the original, on
- * all prompts: it is what edits, and other files of the same vocabulary, are compared with.
+ * all prompts, or what was kept of one: it is what edits, and other files of the same vocabulary, are compared with.
  */
 export class Evaluator {
   private readonly items: { role: Role; prompt: string; tokens: Int32Array }[];
@@ -95,6 +102,31 @@ export class Evaluator {
     };
   }
 
+  /** What to keep of a run of the original: `behaviour`, the first. */
+  originalOf({ answers }: Behaviour): KeptOriginal {
+    return { labels: answers.map(({ label }) => label), refusals: this.originals!.map(({ refusal }) => refusal) };
+  }
+
+  /**
+   * In place of a run of the original: what one found before. Drift is told after {@link readOriginal}. False where it is of
+   * other prompts.
+   */
+  restore({ refusals, labels }: KeptOriginal): boolean {
+    if (refusals.length !== this.items.length || labels.length !== this.items.length) return false;
+    this.originals = refusals.map((refusal) => ({ refusal, logP: null }));
+    return true;
+  }
+
+  /** The original's first tokens on the first harmless prompts, which drift is measured from, unless they are known. */
+  async readOriginal(session: ModelSession, { harmless }: Counts, stage: string): Promise<void> {
+    const which = this.choose({ harmful: 0, harmless, borderline: 0 }).filter((i) => this.originals![i]!.logP === null);
+    if (which.length === 0) return;
+    const logits = await session.nextTokenLogits(this.tokensOf(which), undefined, stage, 'the original');
+    const { nVocab } = session.info;
+    for (const [row, i] of which.entries())
+      this.originals![i]!.logP = logProbabilities(logits.subarray(row * nVocab, (row + 1) * nVocab));
+  }
+
   /** The original's first tokens on the first prompts of each role. */
   baseline(counts: Counts): Screening {
     const of = this.choose(counts).map((i) => ({
@@ -136,7 +168,8 @@ export class Evaluator {
     return summarise(
       rows.map(({ role, refusal, logP }, row) => {
         const original = originals[which[row]!]!;
-        return { role, refusal, kl: logP === null ? null : divergence(original.logP!, logP) };
+        const known = logP !== null && original.logP !== null;
+        return { role, refusal, kl: known ? divergence(original.logP!, logP) : null };
       }),
     );
   }

@@ -1,4 +1,4 @@
-import { measureBaseline, safetyPrompt, type Baseline } from './baseline';
+import { keptBaseline, measureBaseline, safetyPrompt, type Baseline } from './baseline';
 import { buildIdentity } from './build-identity';
 import { captureActivations, type Streams } from './capture';
 import type { StageClock } from './clock';
@@ -7,7 +7,7 @@ import { effectStability, type EffectStability } from './effect-stability';
 import { RosiError } from './errors';
 import { embeddingFactor } from './factors';
 import { modelFiles } from './model-files';
-import { native, type Inspection } from './native';
+import { native, type Inspection, type Tick } from './native';
 import { checkKinds } from './outputs/write-outputs';
 import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
@@ -67,7 +67,8 @@ export async function findEdit(
   const adaptable = editable.map((writer) => ({ name: writer.name, ...adapterWay(writer, null) }));
   checkKinds(settings.outputs, writers.architecture, adaptable);
   const notes = checkPrompts(sample.fit);
-  const { baseline, system } = await chooseSystem(session, sample.fit, settings, clock);
+  const kept = await clock.time('hash', () => keptOf(session, settings));
+  const { baseline, system } = await chooseSystem(session, sample.fit, settings, kept, clock);
   const { pushes, activations, chosen } = await read(
     session,
     sample,
@@ -78,7 +79,7 @@ export async function findEdit(
   );
   const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
-  const journal = await journalOf(session, sample, { ...settings, system, rho: chosen.rho });
+  const journal = kept === null ? undefined : journalOf(kept, sample, { ...settings, system, rho: chosen.rho });
   const searched = { ...edits, journal };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, searched, clock);
   const stability = directionStability(activations, direction, settings.seed);
@@ -108,6 +109,7 @@ async function chooseSystem(
   session: ModelSession,
   prompts: SplitSample['fit'],
   settings: Settings,
+  kept: KeptResults | null,
   clock: StageClock,
 ): Promise<{ baseline: Baseline | null; system: string | null }> {
   const { system, uncensored } = settings;
@@ -116,7 +118,9 @@ async function chooseSystem(
   if (uncensored === true) return { baseline: null, system: given };
   // A few tokens of a model that thinks aloud first hold no answer.
   if (settings.thinking) return { baseline: null, system };
-  const baseline = await clock.time('baseline', () => measureBaseline(session, prompts, given));
+  const baseline = await clock.time('baseline', () =>
+    kept === null ? measureBaseline(session, prompts, given) : keptBaseline(session, prompts, given, kept),
+  );
   return { baseline, system: system ?? (baseline.uncensored ? given : null) };
 }
 
@@ -152,16 +156,27 @@ async function read(
   return { pushes, activations: { nLayer, dModel, streams }, chosen };
 }
 
-/** Where the trials of this very search are kept; none where there is no search. */
-async function journalOf(
-  { path }: ModelSession,
+/** Where what is found of a model is kept. */
+interface KeptResults {
+  /** Folder. */
+  cache: string;
+  /** Hash of the model's file. */
+  model: string;
+}
+
+async function keptOf({ path }: ModelSession, { cache, signal, onProgress }: Settings): Promise<KeptResults | null> {
+  if (cache === null) return null;
+  const hash = (tick: Tick) => native.sha256(modelFiles(path), tick);
+  return { cache, model: await runStage({ signal, onProgress }, { stage: 'hash' }, hash) };
+}
+
+/** The trials of this very search; none where there is no search. */
+function journalOf(
+  { cache, model }: KeptResults,
   { summary }: SplitSample,
-  { cache, layer, strength, rightFactor, rho, seed, system, thinking, embeddings, signal, onProgress }: Settings,
-): Promise<Journal | undefined> {
-  if (cache === null || (layer !== null && strength !== null)) return undefined;
-  const model = await runStage({ signal, onProgress }, { stage: 'hash' }, (tick) =>
-    native.sha256(modelFiles(path), tick),
-  );
+  { layer, strength, rightFactor, rho, seed, system, thinking, embeddings }: Settings,
+): Journal | undefined {
+  if (layer !== null && strength !== null) return undefined;
   const prompts = [summary.sha256, summary.kept?.sha256 ?? null];
   const decided = { rightFactor, rho, seed, system, thinking, embeddings };
   return openJournal(cache, JSON.stringify({ build: buildIdentity(), model, prompts, ...decided }));

@@ -1,6 +1,6 @@
 import type { Streams } from '../capture';
 import { chooseDirection } from '../direction';
-import { Evaluator, firstOf, type AnswerSample, type Counts } from '../evaluator';
+import { Evaluator, firstOf, type AnswerSample, type Counts, type KeptOriginal } from '../evaluator';
 import type { Screening } from '../first-token';
 import type { Settings } from '../options';
 import { planUpdate, type Edit } from '../plan';
@@ -53,7 +53,7 @@ export class Trials {
     private readonly settings: TrialSettings,
     private readonly evaluator: Evaluator,
     /** The original's, to as many prompts as decide. */
-    private readonly before: readonly AnswerSample[],
+    private readonly before: readonly Labelled[],
   ) {}
 
   static async begin(
@@ -63,9 +63,12 @@ export class Trials {
     prompts: Record<Role, string[]>,
     settings: TrialSettings,
   ): Promise<Trials> {
-    const evaluator = new Evaluator(session, firstOf(prompts, wide));
-    const { answers } = await evaluator.answer(session, { ...answering, note: 'the original' });
-    return new Trials(session, activations, pushes, settings, evaluator, answers);
+    const some = firstOf(prompts, wide);
+    const evaluator = new Evaluator(session, some);
+    const asked = roles.flatMap((role) => some[role].map(() => role));
+    const { labels } = await originalOf(session, evaluator, settings.journal);
+    const before = asked.map((role, i) => ({ role, label: labels[i]! }));
+    return new Trials(session, activations, pushes, settings, evaluator, before);
   }
 
   /** First tokens of the original, on the prompts of a trial that is complete. */
@@ -165,11 +168,12 @@ export class Trials {
 
   private async firstTokens(edit: Edit, skip: Counts, counts: Counts, name: string): Promise<Screening | null> {
     const note = `${name}: ${describe(edit)}`;
-    const found = await this.tried(['screen', editOf(edit), skip, counts], async () => ({
-      screening: await this.apply(edit, (session, edited) =>
-        this.evaluator.screen(session, { skip, counts, edit: edited, stage: 'search', note }),
-      ),
-    }));
+    const found = await this.tried(['screen', editOf(edit), skip, counts], async () => {
+      await this.evaluator.readOriginal(this.session, fine, 'search');
+      const screen = (session: ModelSession, edited?: RunTimeEdit) =>
+        this.evaluator.screen(session, { skip, counts, edit: edited, stage: 'search', note });
+      return { screening: await this.apply(edit, screen) };
+    });
     return found && found.screening;
   }
 
@@ -204,7 +208,19 @@ export class Trials {
   }
 }
 
-function tallyOf(answers: readonly AnswerSample[]): Tally {
+type Labelled = Pick<AnswerSample, 'role' | 'label'>;
+
+/** The original's answers to all prompts, from the journal where it has them. */
+async function originalOf(session: ModelSession, evaluator: Evaluator, journal?: Journal): Promise<KeptOriginal> {
+  const known = journal?.get('original');
+  if (known !== undefined && 'original' in known && evaluator.restore(known.original)) return known.original;
+  const original = evaluator.originalOf(await evaluator.answer(session, { ...answering, note: 'the original' }));
+  journal?.add([['original', { original, seconds: 0 }]]);
+  evaluator.restore(original); // what follows is the same, whichever way it came
+  return original;
+}
+
+function tallyOf(answers: readonly Labelled[]): Tally {
   const of = (role: Role) => answers.filter((answer) => answer.role === role);
   const declined = (role: Role) => of(role).filter(({ label }) => declines(label)).length;
   return {
