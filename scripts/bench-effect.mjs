@@ -3,7 +3,7 @@
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
 //     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--no-base-nll] [--print]
 // Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens, and of the control vector and
-// the paper's rule once more as the least that refuse as much as rosi; the table's prompts were seen by none. With --cache a run
+// the paper's rule once more as the least that refuse as much as rosi, whose edit has two stronger rows; the table's prompts were seen by none. With --cache a run
 // that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +18,7 @@ import { root } from './lay-out-engine.mjs';
 const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name}.js`));
 const { builtInPrompts, evaluate, harden, jailbreaksInTurn, limited, makePlan, ModelSession, plainSuite } =
   load('index');
-const { readControlVector, readPrompts, RosiError, splitPrompts } = load('index');
+const { readControlVector, readPlan, readPrompts, RosiError, splitPrompts } = load('index');
 const { withSubject } = load('evaluation/answers');
 const { headline } = load('evaluation/tally');
 const { safetyPrompt } = load('baseline');
@@ -43,6 +43,9 @@ if (models.length === 0) throw new Error('name at least one MODEL.gguf');
 const [limit, maxTokens, threads] = ['limit', 'max-tokens', 'threads'].map((key) => Number(values[key]));
 const log = (text) => process.stderr.write(`${text}\n`);
 const onProgress = ({ stage, done, note }) => done === 1 && note && log(`  ${stage}: ${note}`);
+
+/** Times the strength that the search chose: what more of it does, beyond the bounds, for others to be compared with. */
+const stronger = [1.5 ** 2, 1.5 ** 3];
 
 /** Prompts to fit and choose on, and suites that nothing was fitted or chosen on. */
 async function prompts() {
@@ -158,9 +161,16 @@ async function section(model, { set, suites }, folder) {
   else notes.push(`The paper's rule: ${paper.why}`);
   log(`${name}: rosi`);
   const output = join(folder, `${basename(model, '.gguf')}.hardened.gguf`);
-  const ours = await orWhy(harden(model, set, { threads, cache, onProgress, output, evaluate: 'none' }));
-  if (ours.result) columns.push({ name: 'rosi, the file', model: output });
-  else notes.push(`rosi: ${ours.why}`);
+  const outputs = { plan: join(folder, `${name}.plan.json`) };
+  const ours = await orWhy(harden(model, set, { threads, cache, onProgress, output, outputs, evaluate: 'none' }));
+  if (ours.result) {
+    columns.push({ name: 'rosi, the file', model: output });
+    const found = await readPlan(outputs.plan);
+    for (const times of stronger) {
+      const plan = scaledPlan(found, times);
+      columns.push({ name: `rosi, strength ${plan.plan.edit.strength.toPrecision(2)}, at run time`, model, plan });
+    }
+  } else notes.push(`rosi: ${ours.why}`);
   if (ours.result) {
     const { trials, edit } = ours.result;
     const { harmful: target } = trials[edit.trial - 1].validated.refused;
@@ -216,7 +226,8 @@ was fitted or chosen. Ranges are 95 % (Wilson); *: another than the original, p 
 the original in nats a token, over its own answers to the harmless requests, and of their first tokens. Perplexity: of this
 project's own README and method page. Prompt tokens: mean of the harmless requests, what each prompt costs. Each strength is
 the best on validation prompts within 0.1 nats of drift; *refusing as rosi*: the least at which validation prompts are declined as often as
-by rosi's edit, whatever that drifts (of control vectors the method and sign that drift least there).
+by rosi's edit, whatever that drifts (of control vectors the method and sign that drift least there). *at run time*: rosi's edit at more
+than the strength that it chose, beyond its bounds on over-refusal.
 
 ${sections.join('\n')}`;
   if (values.print) console.log(page);
