@@ -112,17 +112,12 @@ ROSI_HD ROSI_INLINE Flip choose_flip(const Codes& codes, const RowWeights& row, 
 #define ROSI_VECTORS 1
 #endif
 #endif
-#if ROSI_VECTORS
-/// tree_sum() of 8, 16 or 32, which g++ 12 would add number by number.
-template <int n>
-ROSI_INLINE float vector_sum(const float* lanes) {
+#ifdef ROSI_VECTORS
+/// The last levels of tree_sum(), which g++ 12 would add number by number.
+ROSI_INLINE float sum_of_eight(const float* lanes) {
   using Eight __attribute__((vector_size(32))) = float;
-  Eight parts[n / 8];
-  std::memcpy(parts, lanes, sizeof parts);
-  for (int width = n / 16; width >= 1; width /= 2) {
-    for (int k = 0; k < width; ++k) parts[k] = parts[k] + parts[k + width];
-  }
-  const Eight v = parts[0];
+  Eight v;
+  std::memcpy(&v, lanes, sizeof v);
   const auto four = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
   const auto two = __builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3);
   return two[0] + two[1];
@@ -135,8 +130,8 @@ ROSI_HD ROSI_INLINE float tree_sum(float* lanes) {
   if constexpr (n == 1) {
     return lanes[0];
   } else {
-#if ROSI_VECTORS
-    if constexpr (n == 8) return vector_sum<n>(lanes);
+#ifdef ROSI_VECTORS
+    if constexpr (n == 8) return sum_of_eight(lanes);
 #endif
     for (int k = 0; k < n / 2; ++k) lanes[k] = lanes[k] + lanes[k + n / 2];
     return tree_sum<n / 2>(lanes);
