@@ -109,7 +109,7 @@ export class Evaluator {
 
   /**
    * In place of a run of the original: what one found before. Drift is told after {@link readOriginal}. False where it is of
-   * other prompts.
+   * more or fewer prompts.
    */
   restore({ refusals, labels }: KeptOriginal): boolean {
     if (refusals.length !== this.items.length || labels.length !== this.items.length) return false;

@@ -16,6 +16,7 @@ import { checkPrompts } from './prompt-checks';
 import type { Role, SplitSample } from './prompts';
 import { adapterWay, pushesOf, type Push } from './push';
 import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
+import { sha256 } from './result-store';
 import { openJournal, type Journal } from './search/journal';
 import { searchEdit, type SearchResult } from './search/search';
 import { rangesOf } from './search/space';
@@ -164,8 +165,14 @@ interface KeptResults {
   model: string;
 }
 
-async function keptOf({ path }: ModelSession, { cache, signal, onProgress }: Settings): Promise<KeptResults | null> {
+/** Null where nothing is: neither a search nor a baseline. */
+async function keptOf(
+  { path }: ModelSession,
+  { cache, layer, strength, uncensored, thinking, signal, onProgress }: Settings,
+): Promise<KeptResults | null> {
   if (cache === null) return null;
+  const searches = layer === null || strength === null;
+  if (!searches && (uncensored !== undefined || thinking)) return null; // a large model takes a while to hash
   const hash = (tick: Tick) => native.sha256(modelFiles(path), tick);
   return { cache, model: await runStage({ signal, onProgress }, { stage: 'hash' }, hash) };
 }
@@ -173,11 +180,13 @@ async function keptOf({ path }: ModelSession, { cache, signal, onProgress }: Set
 /** The trials of this very search; none where there is no search. */
 function journalOf(
   { cache, model }: KeptResults,
-  { summary }: SplitSample,
+  { summary, validation }: SplitSample,
   { layer, strength, rightFactor, rho, seed, system, thinking, embeddings }: Settings,
 ): Journal | undefined {
   if (layer !== null && strength !== null) return undefined;
-  const prompts = [summary.sha256, summary.kept?.sha256 ?? null];
+  // The original's answers are kept in the order of the prompts, of which the summary's hash says nothing.
+  const inOrder = sha256(JSON.stringify(validation));
+  const prompts = [summary.sha256, inOrder, summary.kept?.sha256 ?? null];
   const decided = { rightFactor, rho, seed, system, thinking, embeddings };
   return openJournal(cache, JSON.stringify({ build: buildIdentity(), model, prompts, ...decided }));
 }

@@ -44,7 +44,9 @@ export interface RunTimeEdit {
 export interface Answers {
   /** One a prompt. */
   texts: string[];
-  /** Tokens of each, without the one that ended it. */
+  /** Of each, without the one that ended it. */
+  tokens: Int32Array[];
+  /** How many. */
   counts: number[];
   /** [prompts, nVocab]; null unless asked for. */
   firstLogits: Float32Array | null;
@@ -251,7 +253,7 @@ export class ModelSession {
     );
     const texts = answers.map((tokens) => this.decode(tokens));
     const counts = answers.map(({ length }) => length);
-    return { texts: exact ? texts : texts.map((text) => text.trim()), counts, ...measured };
+    return { texts: exact ? texts : texts.map((text) => text.trim()), tokens: answers, counts, ...measured };
   }
 
   private keep(adapter: AdapterHandle): AdapterHandle {

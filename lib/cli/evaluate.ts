@@ -69,7 +69,7 @@ export function addEvaluate(program: Command, invocation: Invocation): void {
     .option('--cache <folder>', "where answers are kept, so that a run goes on (default: the user's cache)")
     .option(
       '--no-base-nll',
-      'do not let the first MODEL read every answer: half the time, and words in no order may pass',
+      'do not let the first MODEL read what the others answer: up to half the time, and words in no order may pass',
     )
     .option('--no-cache', 'keep no answers')
     .addHelpText(

@@ -36,7 +36,10 @@ export interface Answer {
   promptTokens: number;
   /** Whether the most tokens were reached before the model ended its turn. */
   cut: boolean;
-  /** Of all its tokens after the prompt, by the model that wrote it, nats; null when it was not asked for. */
+  /**
+   * Of the text after the prompt, by the model that wrote it, nats; null when it was not asked for, when the model was let think, and
+   * where the text alone would be other tokens than it wrote.
+   */
   logLikelihood: number | null;
 }
 
@@ -88,10 +91,12 @@ async function generateInto(
         const prompts = items.map((item) => session.encodeConversation(conversationOf(item, subject.system)));
         const note = `${name}, answers ${from} to ${to} of ${total}`;
         const how = { maxTokens, logLikelihoods, edit, stage: 'answer', note };
-        const { texts, counts, logLikelihoods: likely } = await asked.generate(prompts, how);
+        const { texts, tokens: written, counts, logLikelihoods: likely } = await asked.generate(prompts, how);
         return items.map((item, i) => {
           const { reasoning, answer } = splitReasoning(texts[i]!, opensReasoning(session, item, subject.system));
-          const [tokens, promptTokens, logLikelihood] = [counts[i]!, prompts[i]!.length, likely?.[i] ?? null];
+          const [tokens, promptTokens] = [counts[i]!, prompts[i]!.length];
+          const isAll = !settings.thinking && same(session.encodeText(answer), written[i]!);
+          const logLikelihood = isAll ? (likely?.[i] ?? null) : null;
           return { text: answer, reasoning, tokens, promptTokens, cut: tokens >= maxTokens, logLikelihood };
         });
       }),
@@ -99,6 +104,10 @@ async function generateInto(
   } finally {
     session.close();
   }
+}
+
+function same(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((token, i) => token === b[i]);
 }
 
 /** Lends the session with what the subject adds to its file. */

@@ -36,7 +36,7 @@ export function isBase({ sha256, plan, controlVector }: Subject, first: Subject)
 }
 
 /**
- * The base model ({@link isBase}) reads the answers of every column, each after the prompt that its column had, in the base
+ * The base model ({@link isBase}) reads the answers of the columns, each after the prompt that its column had, in the base
  * model's own template and vocabulary. Reasoning is left out, its block closed. Equal answers to equal prompts are read once,
  * and not those that it wrote itself with their log-likelihood.
  *
@@ -82,10 +82,8 @@ export async function baseNlls(
 
 /** Of answers that the base model wrote, where its log-likelihood is that of the text which would be read. */
 function ownNlls(answers: readonly Missing<Answer>[]): [key: string, nll: BaseNll][] {
-  return answers.flatMap(({ key, item: { logLikelihood, reasoning, tokens } }) =>
-    logLikelihood === null || reasoning !== null || tokens === 0
-      ? []
-      : [[key, { mean: -logLikelihood / tokens, tokens }]],
+  return answers.flatMap(({ key, item: { logLikelihood, tokens } }) =>
+    logLikelihood === null || tokens === 0 ? [] : [[key, { mean: -logLikelihood / tokens, tokens }]],
   );
 }
 

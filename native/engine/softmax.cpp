@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 
 #include "core/clones.h"
@@ -51,7 +52,7 @@ ROSI_CLONES double sum_exps(const float* logits, float highest, int n_vocab) {
 
 ROSI_CLONES float highest_of(const float* logits, int n) {
   float lanes[kLanes];
-  std::fill_n(lanes, kLanes, logits[0]);
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   int begin = 0;
   for (; begin + kLanes <= n; begin += kLanes) {
     for (int k = 0; k < kLanes; ++k) lanes[k] = lanes[k] < logits[begin + k] ? logits[begin + k] : lanes[k];
@@ -107,7 +108,7 @@ double divergence(const float* base, const RowSummary& of_base, const float* oth
                   int n_vocab) {
   const float highest = base[of_base.top];
   const double sum = sum_terms(base, highest, other, n_vocab, of_base.log_norm - of_other.log_norm);
-  return std::max(0.0, sum * std::exp(double{highest} - of_base.log_norm));
+  return sum < 0 ? 0.0 : sum * std::exp(double{highest} - of_base.log_norm);  // NaN stays NaN
 }
 
 }  // namespace rosi::engine

@@ -16,7 +16,8 @@
 namespace rosi::kernels {
 
 /// Everything of Realised but `mode`. One pass over both tensors, sums in float64 in an order that does not depend on
-/// the number of threads. When given, `column_change` [n_in] receives p^T dW, p the readout.
+/// the number of threads; |W|^2 in float32 by 256 weights, so that relative_change is 0 where that leaves its range.
+/// When given, `column_change` [n_in] receives p^T dW, p the readout.
 Realised measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
                  const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
                  const core::Progress& progress, std::vector<double>* column_change = nullptr);

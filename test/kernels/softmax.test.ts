@@ -62,8 +62,9 @@ describe('what is said of logits is what float64 says', () => {
   test('and no number gives no number', () => {
     const logits = new Float32Array(40);
     logits[21] = NaN;
-    const { logNorm, top } = kernels._softmax(logits, logits);
+    const { logNorm, divergence, top } = kernels._softmax(logits, logits);
     expect(logNorm).toBeNaN();
+    expect(divergence).toBeNaN();
     expect(top).toBe(0);
   });
 });

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { harden, makePlan, type HardenReport, type RosiError } from '../../lib';
+import { harden, makePlan, splitPrompts, type HardenReport, type RosiError, type SplitPrompts } from '../../lib';
+import { roles, type Role } from '../../lib/prompts';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyPrompts } from '../helpers/tiny-chat';
 
@@ -61,6 +62,26 @@ test('pick writes another trial without a new search: what the same edit gives t
   expect(picked.plan).toEqual(told.plan);
   const none = makePlan(tinyChat, prompts, { ...quick, pick: 99 });
   await expect(none).rejects.toMatchObject({ code: 'OPTION_INVALID', details: { option: 'pick' } });
+});
+
+test('the same prompts in another order are asked again: what the original answered is kept by place', async () => {
+  const all = (role: Role) => [prompts.fit, prompts.validation, prompts.test].flatMap((set) => set[role] ?? []);
+  const loose = { harmful: all('harmful'), harmless: all('harmless'), borderline: all('borderline') };
+  const { fit, validation, test, summary } = splitPrompts(loose, { seed: 0 });
+  const split: SplitPrompts = { fit, validation, test };
+  const again = splitPrompts(split, { seed: 0 });
+  expect(again.summary.sha256).toBe(summary.sha256);
+  expect(roles.some((role) => again.validation[role].join() !== validation[role].join())).toBe(true);
+  const notes = async (given: typeof loose | SplitPrompts) => {
+    const found = new Set<string | undefined>();
+    const onProgress = ({ stage, note }: { stage: string; note?: string | undefined }) =>
+      void (stage === 'search' && found.add(note));
+    await makePlan(tinyChat, given, { ...quick, trials: 2, cache: join(folder, 'order'), onProgress });
+    return found;
+  };
+  expect(await notes(loose)).toContain('the original');
+  expect(await notes(loose)).not.toContain('the original');
+  expect(await notes(split)).toContain('the original');
 });
 
 test('a target that no edit reaches within the bounds names the bound and the nearest trial, and writes nothing', async () => {
