@@ -68,7 +68,7 @@ export async function findEdit(
   const adaptable = editable.map((writer) => ({ name: writer.name, ...adapterWay(writer, null) }));
   checkKinds(settings.outputs, writers.architecture, adaptable);
   const notes = checkPrompts(sample.fit);
-  const kept = await clock.time('hash', () => keptOf(session, settings));
+  const kept = keptOf(session, settings, clock);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, kept, clock);
   const { pushes, activations, chosen } = await read(
     session,
@@ -80,7 +80,7 @@ export async function findEdit(
   );
   const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
-  const journal = kept === null ? undefined : journalOf(kept, sample, { ...settings, system, rho: chosen.rho });
+  const journal = kept === null ? undefined : await journalOf(kept, sample, { ...settings, system, rho: chosen.rho });
   const searched = { ...edits, journal };
   const { search, direction, plan } = await decide(session, activations, pushes, sample.validation, searched, clock);
   const stability = directionStability(activations, direction, settings.seed);
@@ -119,8 +119,9 @@ async function chooseSystem(
   if (uncensored === true) return { baseline: null, system: given };
   // A few tokens of a model that thinks aloud first hold no answer.
   if (settings.thinking) return { baseline: null, system };
+  const store = kept && { cache: kept.cache, model: await kept.model() };
   const baseline = await clock.time('baseline', () =>
-    kept === null ? measureBaseline(session, prompts, given) : keptBaseline(session, prompts, given, kept),
+    store === null ? measureBaseline(session, prompts, given) : keptBaseline(session, prompts, given, store),
   );
   return { baseline, system: system ?? (baseline.uncensored ? given : null) };
 }
@@ -161,34 +162,35 @@ async function read(
 interface KeptResults {
   /** Folder. */
   cache: string;
-  /** Hash of the model's file. */
-  model: string;
+  /** Hash of the model's file: it takes a while of a large one, so it is made when it is first asked for. */
+  model: () => Promise<string>;
 }
 
-/** Null where nothing is: neither a search nor a baseline. */
-async function keptOf(
+function keptOf(
   { path }: ModelSession,
-  { cache, layer, strength, uncensored, thinking, signal, onProgress }: Settings,
-): Promise<KeptResults | null> {
+  { cache, signal, onProgress }: Settings,
+  clock: StageClock,
+): KeptResults | null {
   if (cache === null) return null;
-  const searches = layer === null || strength === null;
-  if (!searches && (uncensored !== undefined || thinking)) return null; // a large model takes a while to hash
   const hash = (tick: Tick) => native.sha256(modelFiles(path), tick);
-  return { cache, model: await runStage({ signal, onProgress }, { stage: 'hash' }, hash) };
+  let found: Promise<string> | undefined;
+  const model = () => (found ??= clock.time('hash', () => runStage({ signal, onProgress }, { stage: 'hash' }, hash)));
+  return { cache, model };
 }
 
 /** The trials of this very search; none where there is no search. */
-function journalOf(
-  { cache, model }: KeptResults,
+async function journalOf(
+  kept: KeptResults,
   { summary, validation }: SplitSample,
   { layer, strength, rightFactor, rho, seed, system, thinking, embeddings }: Settings,
-): Journal | undefined {
+): Promise<Journal | undefined> {
   if (layer !== null && strength !== null) return undefined;
   // The original's answers are kept in the order of the prompts, of which the summary's hash says nothing.
   const inOrder = sha256(JSON.stringify(validation));
   const prompts = [summary.sha256, inOrder, summary.kept?.sha256 ?? null];
   const decided = { rightFactor, rho, seed, system, thinking, embeddings };
-  return openJournal(cache, JSON.stringify({ build: buildIdentity(), model, prompts, ...decided }));
+  const identity = { build: buildIdentity(), model: await kept.model(), prompts, ...decided };
+  return openJournal(kept.cache, JSON.stringify(identity));
 }
 
 /** The plan, of an edit that is given or searched. */

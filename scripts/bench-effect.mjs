@@ -3,8 +3,8 @@
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
 //     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--no-base-nll] [--print]
 // Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens, and of the control vector and
-// the paper's rule once more as the least that refuse as much as rosi, whose edit has two stronger rows; the table's prompts were seen by none. With --cache a run
-// that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
+// the paper's rule once more as the least that refuse as much as rosi, whose edit has two stronger rows; the table's prompts were
+// seen by none. With --cache a run that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -170,8 +170,6 @@ async function section(model, { set, suites }, folder) {
       const plan = scaledPlan(found, times);
       columns.push({ name: `rosi, strength ${plan.plan.edit.strength.toPrecision(2)}, at run time`, model, plan });
     }
-  } else notes.push(`rosi: ${ours.why}`);
-  if (ours.result) {
     const { trials, edit } = ours.result;
     const { harmful: target } = trials[edit.trial - 1].validated.refused;
     const { added, missed } = await atRefusalOfOurs(model, sample, {
@@ -182,7 +180,7 @@ async function section(model, { set, suites }, folder) {
     });
     columns.push(...added);
     notes.push(...missed);
-  }
+  } else notes.push(`rosi: ${ours.why}`);
   const found = await evaluate(columns, suites, {
     maxTokens,
     threads,

@@ -95,8 +95,8 @@ async function generateInto(
         return items.map((item, i) => {
           const { reasoning, answer } = splitReasoning(texts[i]!, opensReasoning(session, item, subject.system));
           const [tokens, promptTokens] = [counts[i]!, prompts[i]!.length];
-          const isAll = !settings.thinking && same(session.encodeText(answer), written[i]!);
-          const logLikelihood = isAll ? (likely?.[i] ?? null) : null;
+          const isAll = () => !settings.thinking && session.encodeText(answer).join() === written[i]!.join();
+          const logLikelihood = likely !== null && isAll() ? likely[i]! : null;
           return { text: answer, reasoning, tokens, promptTokens, cut: tokens >= maxTokens, logLikelihood };
         });
       }),
@@ -104,10 +104,6 @@ async function generateInto(
   } finally {
     session.close();
   }
-}
-
-function same(a: Int32Array, b: Int32Array): boolean {
-  return a.length === b.length && a.every((token, i) => token === b[i]);
 }
 
 /** Lends the session with what the subject adds to its file. */

@@ -143,8 +143,7 @@ export class Trials {
 
   private async answers(trial: Trial, skip: Counts, counts: Counts): Promise<void> {
     const note = `answers of trial ${trial.number}: ${describe(trial)}`;
-    const nothing = () => Promise.resolve();
-    const found = await this.tried(['answer', editOf(trial), skip, counts], nothing, async () => {
+    const found = await this.tried(['answer', editOf(trial), skip, counts], async () => {
       const { answers } = await this.apply(trial, (session, edit) =>
         this.evaluator.answer(session, { ...answering, skip, counts, edit, note }),
       );
@@ -169,20 +168,24 @@ export class Trials {
 
   private async firstTokens(edit: Edit, skip: Counts, counts: Counts, name: string): Promise<Screening | null> {
     const note = `${name}: ${describe(edit)}`;
-    const readOriginal = () => this.evaluator.readOriginal(this.session, fine, 'search');
-    const found = await this.tried(['screen', editOf(edit), skip, counts], readOriginal, async () => {
-      const screen = (session: ModelSession, edited?: RunTimeEdit) =>
-        this.evaluator.screen(session, { skip, counts, edit: edited, stage: 'search', note });
-      return { screening: await this.apply(edit, screen) };
-    });
+    const screen = (session: ModelSession, edited?: RunTimeEdit) =>
+      this.evaluator.screen(session, { skip, counts, edit: edited, stage: 'search', note });
+    const found = await this.tried(
+      ['screen', editOf(edit), skip, counts],
+      async () => ({ screening: await this.apply(edit, screen) }),
+      () => this.evaluator.readOriginal(this.session, fine, 'search'),
+    );
     return found && found.screening;
   }
 
-  /** What the journal has, or else what `work` finds after `prepare`, whose time is no trial's. Null where a trial is picked that is known already: no work is for it. */
+  /**
+   * What the journal has, or else what `work` finds after `prepare`, whose time is no trial's. Null where a trial is picked that
+   * is known already: no work is for it.
+   */
   private async tried<T extends Found>(
     what: readonly unknown[],
-    prepare: () => Promise<void>,
     work: () => Promise<T>,
+    prepare: () => Promise<void> = () => Promise.resolve(),
   ): Promise<T | null> {
     const { journal, pick } = this.settings;
     const key = JSON.stringify(what);

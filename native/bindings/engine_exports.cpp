@@ -3,13 +3,13 @@
 #include "bindings/engine_handles.h"
 #include "bindings/engine_worker.h"
 #include "core/file_io.h"
+#include "core/softmax.h"
 #include "engine/backends.h"
 #include "engine/capture.h"
 #include "engine/drift.h"
 #include "engine/generate.h"
 #include "engine/quantize.h"
 #include "engine/score.h"
-#include "engine/softmax.h"
 #include "gguf/file.h"
 #include "gguf/hyperparameters.h"
 #include "gguf/model.h"
@@ -280,11 +280,11 @@ Napi::Value engine_dequantize(const Napi::CallbackInfo& info) {
 Napi::Value softmax(const Napi::CallbackInfo& info) {
   const auto logits = to_floats(info[0]), others = to_floats(info[1]);
   const int n = static_cast<int>(logits.size());
-  const engine::RowSummary row = engine::summarise(logits.data(), n), other = engine::summarise(others.data(), n);
+  const core::RowSummary row = core::summarise(logits.data(), n), other = core::summarise(others.data(), n);
   Napi::Object js = Napi::Object::New(info.Env());
   js.Set("top", row.top);
   js.Set("logNorm", row.log_norm);
-  js.Set("divergence", engine::divergence(logits.data(), row, others.data(), other, n));
+  js.Set("divergence", core::divergence(logits.data(), row, others.data(), other, n));
   return js;
 }
 

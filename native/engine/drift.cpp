@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <functional>
 
+#include "core/softmax.h"
 #include "core/thread_pool.h"
 #include "engine/batches.h"
-#include "engine/softmax.h"
 
 namespace rosi::engine {
 namespace {
@@ -94,9 +94,9 @@ Drift drift(Session& base, const RunOptions& base_options, Session& other, const
       for (const int row : outputs_of(batch)) logits.emplace_back(base_context.logits(row), other_context.logits(row));
       pool.for_each(std::ssize(logits), [&](std::int64_t i, const core::ThreadPool::Run&) {
         const auto& [p, q] = logits[static_cast<std::size_t>(i)];
-        const RowSummary of_p = summarise(p, n_vocab), of_q = summarise(q, n_vocab);
+        const core::RowSummary of_p = core::summarise(p, n_vocab), of_q = core::summarise(q, n_vocab);
         const std::size_t at = place + static_cast<std::size_t>(i);
-        result.kl[at] = divergence(p, of_p, q, of_q, n_vocab);
+        result.kl[at] = core::divergence(p, of_p, q, of_q, n_vocab);
         result.same_top[at] = of_p.top == of_q.top;
       });
       place += logits.size();

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <numeric>
 
-#include "engine/softmax.h"
+#include "core/softmax.h"
 
 namespace rosi::engine {
 namespace {
@@ -114,13 +114,14 @@ GenerateResult generate(Session& session, const GenerateRequest& request, const 
         std::copy_n(logits, n_vocab,
                     &result.first_logits[static_cast<std::size_t>(slot.prompt) * static_cast<std::size_t>(n_vocab)]);
       }
-      slot.next = most_likely(logits, n_vocab);
+      const core::RowSummary said = request.log_likelihoods ? core::summarise(logits, n_vocab)
+                                                            : core::RowSummary{0, core::most_likely(logits, n_vocab)};
+      slot.next = said.top;
       const bool ended = llama_vocab_is_eog(session.vocab(), slot.next);
       if (!ended) {
         answer.push_back(slot.next);
         if (request.log_likelihoods) {
-          result.log_likelihoods[static_cast<std::size_t>(slot.prompt)] +=
-              logits[slot.next] - summarise(logits, n_vocab).log_norm;
+          result.log_likelihoods[static_cast<std::size_t>(slot.prompt)] += logits[slot.next] - said.log_norm;
         }
       }
       if (ended || static_cast<int>(answer.size()) >= request.max_tokens) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "core/softmax.h"
 #include "core/thread_pool.h"
 #include "engine/batches.h"
-#include "engine/softmax.h"
 
 namespace rosi::engine {
 namespace {
@@ -208,7 +208,7 @@ class Scorer {
   }
 
   void read(const float* logits, const std::vector<Target>& targets) {
-    const RowSummary row = summarise(logits, n_vocab_);
+    const core::RowSummary row = core::summarise(logits, n_vocab_);
     for (const auto& [token, place] : targets) {
       scores_.log_likelihoods[place] = logits[token] - row.log_norm;
       scores_.greedy[place] = token == row.top;

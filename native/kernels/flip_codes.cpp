@@ -15,7 +15,7 @@ namespace {
 /// Flips the codes of n_runs runs of a row and marks the runs where any did; returns the carry after them.
 template <class Codes>
 ROSI_CLONES float flip_runs(Codes kind, const RowWeights& row, const float* steps, int n_runs,
-                            const float* __restrict t, const float* __restrict mu, const float* __restrict pull,
+                            const float* __restrict t, const float* __restrict mu, const float* __restrict row_pull,
                             float* __restrict lack, float carry, std::int8_t* __restrict codes, bool* flipped) {
   for (int run = 0; run < n_runs; ++run) {
     float step[kRun], inverse[kRun], code[kRun], weighted[kRun];
@@ -24,7 +24,7 @@ ROSI_CLONES float flip_runs(Codes kind, const RowWeights& row, const float* step
     for (int k = 0; k < kRun; ++k) code[k] = static_cast<float>(codes[k]);
     int any = 0;
     for (int k = 0; k < kRun; ++k) {
-      const Flip flip = choose_flip(kind, row, pull[k], t[k], mu[k], lack[k], carry, code[k], step[k], inverse[k]);
+      const Flip flip = choose_flip(kind, row, row_pull[k], t[k], mu[k], lack[k], carry, code[k], step[k], inverse[k]);
       lack[k] = lack[k] + row.p * flip.error;
       weighted[k] = mu[k] * flip.error;
       flips[k] = static_cast<int>(flip.codes);
@@ -35,7 +35,7 @@ ROSI_CLONES float flip_runs(Codes kind, const RowWeights& row, const float* step
     for (int k = 0; k < kRun; ++k) codes[k] = static_cast<std::int8_t>(codes[k] + flips[k]);
     t += kRun;
     mu += kRun;
-    pull += kRun;
+    row_pull += kRun;
     lack += kRun;
     codes += kRun;
   }
@@ -51,8 +51,8 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
   const float spacing = code_format(type).spacing;
   const BlockSize block = block_size(type);
   const Penalties penalty = penalties(update.n_in(), update.n_out());
-  std::vector<float> pull(update.mu.size());
-  for (std::size_t j = 0; j < pull.size(); ++j) pull[j] = penalty.row * update.repay[j] * update.mu[j];
+  std::vector<float> row_pull(update.mu.size());
+  for (std::size_t j = 0; j < row_pull.size(); ++j) row_pull[j] = penalty.row * update.repay[j] * update.mu[j];
   const float largest_mu = largest_magnitude(update.mu);
   sweep(update, threads, progress, [&](const RowTile& tile, float carry) {
     const std::int64_t begin = (tile.row * update.n_in() + tile.first_column) / block.weights * block.bytes;
@@ -73,7 +73,7 @@ void flip_codes(std::uint32_t type, std::span<const std::byte> source, std::span
       if (j == 0) carry = row_phase(tile.row, largest_mu, spacing * steps[0]);
       with_codes(type, [&](auto kind) {
         carry = flip_runs(kind, row, steps, static_cast<int>(n_runs), update.t.data() + j, update.mu.data() + j,
-                          pull.data() + j, lack.data() + j, carry, codes, flipped);
+                          row_pull.data() + j, lack.data() + j, carry, codes, flipped);
       });
       for (std::int64_t run = 0; run < n_runs; ++run) {
         if (flipped[run]) store_codes(type, to, first_run + run, 1, codes + run * kRun);

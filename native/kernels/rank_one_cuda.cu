@@ -25,9 +25,9 @@ __global__ void __launch_bounds__(kRun) sweep_tiles(const Block* source, Block* 
         const Block& block = source[at.block];
         const float step = block.grid(at.run, lane / Block::kStepWeights).step;
         const int code = block.code(at.run, lane);
-        const float pull = sweep.pull.row * sweep.repay[run * kRun + lane] * mu;
-        const Flip flip = choose_flip(codes_of<Block>(), weights, pull, t, mu, lack, carry, static_cast<float>(code),
-                                      step, inverse_step(step));
+        const float row_pull = sweep.pull.row * sweep.repay[run * kRun + lane] * mu;
+        const Flip flip = choose_flip(codes_of<Block>(), weights, row_pull, t, mu, lack, carry,
+                                      static_cast<float>(code), step, inverse_step(step));
         if (__any_sync(kAllLanes, flip.codes != 0.0f)) {
           codes[lane] = static_cast<std::int8_t>(code + static_cast<int>(flip.codes));
           __syncwarp();

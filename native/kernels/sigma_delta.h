@@ -78,11 +78,12 @@ struct RowWeights {
 
 /// The change a weight would get if its type had every number: the minimiser of
 /// error^2 + column penalty * e'^2 + row penalty * carry'^2, with e' and carry' what is lacking afterwards.
-/// `pull` row penalty * mu, `t` request of the column (the weight's is s * t), `mu` = t / |t|, `lack` = e[j], `carry`
-/// of the row.
-ROSI_HD ROSI_INLINE float wanted_change(const RowWeights& row, float pull, float t, float mu, float lack, float carry) {
-  const float share = 1.0f / (row.damping + pull * mu);
-  return (row.s * t - row.column_pull * lack * share) - pull * share * carry;
+/// `row_pull` row penalty * mu, `t` request of the column (the weight's is s * t), `mu` = t / |t|, `lack` = e[j],
+/// `carry` of the row.
+ROSI_HD ROSI_INLINE float wanted_change(const RowWeights& row, float row_pull, float t, float mu, float lack,
+                                        float carry) {
+  const float share = 1.0f / (row.damping + row_pull * mu);
+  return (row.s * t - row.column_pull * lack * share) - row_pull * share * carry;
 }
 
 template <class Block>
@@ -97,10 +98,10 @@ struct Flip {
 };
 
 template <class Codes>
-ROSI_HD ROSI_INLINE Flip choose_flip(const Codes& codes, const RowWeights& row, float pull, float t, float mu,
+ROSI_HD ROSI_INLINE Flip choose_flip(const Codes& codes, const RowWeights& row, float row_pull, float t, float mu,
                                      float lack, float carry, float code, float step, float inverse) {
   const float request = row.s * t;
-  const float allowed = codes.change(code, wanted_change(row, pull, t, mu, lack, carry) * inverse);
+  const float allowed = codes.change(code, wanted_change(row, row_pull, t, mu, lack, carry) * inverse);
   const float change = allowed * step;
   // A flip against the request would only repay a neighbour's error, at the price of noise here.
   const bool with_request = change * request > 0.0f;

@@ -1,4 +1,4 @@
-#include "engine/softmax.h"
+#include "core/softmax.h"
 
 #include <algorithm>
 #include <bit>
@@ -10,7 +10,7 @@
 #include "core/clones.h"
 #include "core/host_device.h"
 
-namespace rosi::engine {
+namespace rosi::core {
 namespace {
 
 constexpr int kLanes = 16;
@@ -111,4 +111,4 @@ double divergence(const float* base, const RowSummary& of_base, const float* oth
   return sum < 0 ? 0.0 : sum * std::exp(double{highest} - of_base.log_norm);  // NaN stays NaN
 }
 
-}  // namespace rosi::engine
+}  // namespace rosi::core

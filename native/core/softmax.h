@@ -2,7 +2,7 @@
 // float64.
 #pragma once
 
-namespace rosi::engine {
+namespace rosi::core {
 
 /// The highest logit's token, of several the first.
 int most_likely(const float* logits, int n_vocab);
@@ -18,4 +18,4 @@ RowSummary summarise(const float* logits, int n_vocab);
 double divergence(const float* base, const RowSummary& of_base, const float* other, const RowSummary& of_other,
                   int n_vocab);
 
-}  // namespace rosi::engine
+}  // namespace rosi::core
