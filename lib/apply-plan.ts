@@ -34,11 +34,11 @@ export async function applyPlan(saved: SavedPlan, model: string, options: ApplyO
   const file = await inspect(model);
   checkFit(saved, file, model);
   requireFirst(file, model, options.again ?? false);
-  const { threads = 1, signal, onProgress } = options;
+  const { threads = 1, gpuUpdate, signal, onProgress } = options;
   const maxGrowth = checkMaxGrowth(options.maxGrowth);
   let precision = requiredTypes(file, saved.plan, maxGrowth);
   if (options.maxGrowth !== undefined) {
-    const { tensors } = await trialUpdate(model, precision.plan, { threads, signal, onProgress });
+    const { tensors } = await trialUpdate(model, precision.plan, { threads, gpuUpdate, signal, onProgress });
     precision = promoteNoisy(file, precision, tensors, maxGrowth);
   }
   const { source } = saved.provenance;

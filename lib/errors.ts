@@ -6,6 +6,7 @@ export type RosiErrorCode =
   | 'ENGINE_FAILED'
   | 'FILE_FAILED'
   | 'GGUF_INVALID'
+  | 'GPU_FAILED'
   | 'JUDGE_FAILED'
   | 'MODEL_UNSUPPORTED'
   | 'OPTION_INVALID'
@@ -37,6 +38,7 @@ export const exitCodes: Readonly<Record<RosiErrorCode, number>> = {
   OUTPUT_EXISTS: 6,
   ADDON_MISSING: 7,
   ENGINE_FAILED: 7,
+  GPU_FAILED: 7,
   JUDGE_FAILED: 7,
   SERVER_FAILED: 7,
   STRENGTH_NOT_FOUND: 8,

@@ -5,6 +5,7 @@ import { BeforeAfter } from './before-after';
 import { StageClock } from './clock';
 import { evaluateFully } from './evaluation/full';
 import { findEdit } from './find-edit';
+import { requireGpuLibrary } from './gpu-library';
 import { inspect } from './inspect';
 import { checkCopy, copyFiles, modelFiles } from './model-files';
 import { resolveOptions, type HardenOptions, type Settings } from './options';
@@ -44,6 +45,7 @@ export async function harden(
   const sample = splitPrompts(prompts, { seed: given.seed, keep: options.keep });
   const file = await clock.time('inspect', () => inspect(model));
   requireFirst(file, model, given.again);
+  if (given.gpuUpdate) await requireGpuLibrary(given.signal); // it would be missed when all else is done
   const session = await clock.time('load', () => ModelSession.open(model, { ...given, threads: options.threads }));
   const settings = { ...given, threads: session.threads };
   const { info } = session;

@@ -180,6 +180,8 @@ export interface NativeTrialRequest {
   /** Everything is computed and nothing written. */
   trial: true;
   threads: number;
+  /** Path of the library whose GPUs flip codes and promote. Default: none. */
+  gpuLibrary?: string | undefined;
   tensors: PlannedTensor[];
   metadata: Record<string, string>;
 }
@@ -253,6 +255,18 @@ export interface NativeEngineReport {
   devices: EngineDevice[];
   /** Of the libraries asked for. */
   notLoaded: string[];
+}
+
+/** A GPU as the library with the kernels for it sees it. */
+export interface GpuDevice {
+  name: string;
+  /** Such as `9.0`. */
+  computeCapability: string;
+  /** 0: not told, as the next ones. */
+  totalBytes: number;
+  freeBytes: number;
+  /** Of its memory, at most. */
+  bytesPerSecond: number;
 }
 
 /** Where a model computes besides this machine's processor. */
@@ -360,6 +374,8 @@ export interface NativeAddon {
    * opened later may use them: give some only in a process that does nothing else.
    */
   engineReport(libraries: string[]): Task<NativeEngineReport>;
+  /** The devices of the library with the kernels for GPUs, at least one. It stays loaded. */
+  gpuDevices(library: string): Task<GpuDevice[]>;
 }
 
 let loaded: NativeAddon | undefined;

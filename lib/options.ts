@@ -79,6 +79,8 @@ export interface HardenOptions extends CallOptions, PlacementOptions {
   keep?: readonly string[] | undefined;
   /** Default: the fastest of one, half and all processors, measured when the model is loaded. */
   threads?: number | undefined;
+  /** Whether the update is computed on this machine's NVIDIA GPUs: {@link UpdateOptions}. Default false. */
+  gpuUpdate?: boolean | undefined;
   /** Decides the prompt sample and the sampled positions. Default 0. */
   seed?: number | undefined;
   /** System prompt during extraction only (for uncensored models). Default none. */
@@ -127,6 +129,7 @@ export interface Settings extends CallOptions, PlacementOptions {
   undo: string | null;
   outputs: OutputPaths;
   threads: number;
+  gpuUpdate: boolean;
   seed: number;
   system: string | null;
   uncensored: boolean | null;
@@ -152,6 +155,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
   whole('seed', options.seed, 0, 2 ** 32 - 1);
   checkMaxTokens(options.maxTokens);
   checkPlacement(options);
+  checkFlag('gpuUpdate', options.gpuUpdate);
   oneOf('rightFactor', options.rightFactor, rightFactors);
   oneOf('schedule', options.schedule, schedules);
   oneOf('evaluate', options.evaluate, evaluateHows);
@@ -179,6 +183,7 @@ export function resolveOptions(model: string, options: HardenOptions = {}): Sett
     undo: options.undo ?? null,
     outputs: options.outputs ?? {},
     threads: options.threads ?? availableParallelism(),
+    gpuUpdate: options.gpuUpdate ?? false,
     seed: options.seed ?? 0,
     system: options.system ?? null,
     uncensored: options.uncensored ?? null,
@@ -230,7 +235,7 @@ export function checkMaxGrowth(value: number | undefined): number {
   return value ?? 0.02;
 }
 
-/** Shared with evaluate() and doctor(). */
+/** Shared with applyUpdate(), evaluate() and doctor(). */
 export function checkFlag(name: string, value: unknown): void {
   if (value === undefined || typeof value === 'boolean') return;
   throw new RosiError('OPTION_INVALID', `options.${name} must be true or false; got ${String(value)}`, {

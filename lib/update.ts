@@ -6,6 +6,8 @@ import {
   type NativeUpdateResult,
   type UpdateTrial,
 } from './native';
+import { requireGpuLibrary } from './gpu-library';
+import { checkFlag } from './options';
 import type { UpdatePlan } from './plan';
 import { runStage, type CallOptions } from './stage';
 import { version } from './version';
@@ -13,6 +15,11 @@ import { version } from './version';
 export interface TrialOptions extends CallOptions {
   /** The file does not depend on it. Default 1. */
   threads?: number | undefined;
+  /**
+   * Whether codes of quantised tensors are flipped, and tensors written in wider types, on this machine's NVIDIA GPUs, a
+   * tensor for each thread at a time; docs/devices.md. The file is the same. Default false.
+   */
+  gpuUpdate?: boolean | undefined;
   /** More `rosi.*` keys for the file. */
   metadata?: Record<string, string> | undefined;
 }
@@ -34,10 +41,14 @@ export interface UpdateOptions extends TrialOptions {
  * but for those that have replaced older files; the error says which.
  *
  * @returns The hash of the source, where the output is, and what each tensor changed by after rounding.
- * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `ABORTED`.
+ * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `GPU_FAILED`, `ABORTED`.
  */
-export function applyUpdate(model: string, plan: UpdatePlan, options: UpdateOptions): Promise<NativeUpdateResult> {
-  return update(requestFor(model, plan, options), plan, options);
+export async function applyUpdate(
+  model: string,
+  plan: UpdatePlan,
+  options: UpdateOptions,
+): Promise<NativeUpdateResult> {
+  return update(await requestFor(model, plan, options), plan, options);
 }
 
 /** A complete output under a temporary name beside its own. It is gone with the process unless it is published. */
@@ -55,7 +66,7 @@ export interface UpdateDraft {
 
 /** {@link applyUpdate}, with time to look at the result before it takes its name, perhaps that of an older output. */
 export async function draftUpdate(model: string, plan: UpdatePlan, options: UpdateOptions): Promise<UpdateDraft> {
-  const request = requestFor(model, plan, options);
+  const request = await requestFor(model, plan, options);
   const { draft, ...written } = await update({ ...request, draft: true }, plan, options);
   const { path, handle } = draft!;
   return {
@@ -72,22 +83,26 @@ export async function draftUpdate(model: string, plan: UpdatePlan, options: Upda
  *
  * Cost: the kernels alone; neither source nor output is hashed. Memory: one tensor a thread.
  *
- * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OPTION_INVALID`, `FILE_FAILED`, `ABORTED`.
+ * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OPTION_INVALID`, `FILE_FAILED`, `GPU_FAILED`,
+ * `ABORTED`.
  */
-export function trialUpdate(model: string, plan: UpdatePlan, options: TrialOptions = {}): Promise<UpdateTrial> {
-  const request: NativeTrialRequest = { ...tensorsOf(model, plan, options), trial: true };
+export async function trialUpdate(model: string, plan: UpdatePlan, options: TrialOptions = {}): Promise<UpdateTrial> {
+  const request: NativeTrialRequest = { ...(await tensorsOf(model, plan, options)), trial: true };
   return runStage(options, stageOf(plan), (tick) => native.update(request, tick));
 }
 
-function requestFor(model: string, plan: UpdatePlan, options: UpdateOptions): NativeUpdateRequest {
+async function requestFor(model: string, plan: UpdatePlan, options: UpdateOptions): Promise<NativeUpdateRequest> {
   const { output, overwrite = false } = options;
-  return { ...tensorsOf(model, plan, options), output, overwrite };
+  return { ...(await tensorsOf(model, plan, options)), output, overwrite };
 }
 
-function tensorsOf(model: string, plan: UpdatePlan, { threads = 1, metadata = {} }: TrialOptions) {
+async function tensorsOf(model: string, plan: UpdatePlan, options: TrialOptions) {
+  const { threads = 1, metadata = {}, gpuUpdate = false, signal } = options;
+  checkFlag('gpuUpdate', gpuUpdate);
   return {
     source: model,
     threads,
+    ...(gpuUpdate ? { gpuLibrary: (await requireGpuLibrary(signal)).path } : {}),
     tensors: plan.tensors,
     metadata: { 'rosi.version': version, 'rosi.plan': JSON.stringify(plan.edit), ...metadata },
   };

@@ -68,8 +68,8 @@ struct Work {
 /// What every kind of update shares: the tensors, computed on several threads.
 class Tensors {
  public:
-  Tensors(const std::vector<Job>& jobs, const Layouts& layouts, core::SharedProgress& progress)
-      : jobs_(jobs), layouts_(layouts), progress_(progress), results_(jobs.size()) {
+  Tensors(const UpdatePlan& plan, const std::vector<Job>& jobs, const Layouts& layouts, core::SharedProgress& progress)
+      : processor_(plan.processor.get()), jobs_(jobs), layouts_(layouts), progress_(progress), results_(jobs.size()) {
     for (std::size_t index = 0; index < jobs.size(); ++index) {
       const std::int64_t n_experts = jobs[index].update->n_experts;
       auto work = std::make_unique<Work>();
@@ -144,13 +144,15 @@ class Tensors {
       rank_one.inputs = {shared ? squares : part(squares, static_cast<std::size_t>(n_in)), update.inputs->response_rms};
     }
     const kernels::Realised realised =
-        job.decode ? kernels::promote({source, source.size() / static_cast<std::size_t>(n_out), job.decode}, job.type,
-                                      target, n_in, n_out, rank_one, 1, on_progress)
-                   : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, 1, on_progress);
+        job.decode
+            ? kernels::promote({source, source.size() / static_cast<std::size_t>(n_out), job.decode, tensor.type},
+                               job.type, target, n_in, n_out, rank_one, 1, on_progress, processor_)
+            : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, 1, on_progress, processor_);
     progress_.add(std::max(0.0, work - counted));
     return realised;
   }
 
+  const kernels::Processor* processor_;
   const std::vector<Job>& jobs_;
   const Layouts& layouts_;
   core::SharedProgress& progress_;
@@ -178,7 +180,7 @@ class Update {
         changed_(changed(jobs, layouts.size())),
         progress_(progress, double(source.bytes()) + double(writer_.unchanged_bytes(changed_)) +
                                 kernel_work(jobs, layouts) + double(writer_.output_bytes())),
-        tensors_(jobs, layouts, progress_) {}
+        tensors_(plan, jobs, layouts, progress_) {}
 
   UpdateResult run() {
     // Hash and copy are tasks like the tensors: beside them with several threads, before them with one.
@@ -239,7 +241,7 @@ class Update {
 UpdateResult try_update(const UpdatePlan& plan, const gguf::Model& source, const std::vector<Job>& jobs,
                         const Layouts& layouts, const core::Progress& progress) {
   core::SharedProgress shared(progress, kernel_work(jobs, layouts));
-  Tensors tensors(jobs, layouts, shared);
+  Tensors tensors(plan, jobs, layouts, shared);
   core::ThreadPool(plan.threads).for_each(tensors.n_tasks(), [&](std::int64_t task, const core::ThreadPool::Run& run) {
     tensors.run(task, run, [](const auto&, auto&&) {});
   });

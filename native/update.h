@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "core/progress.h"
 #include "gguf/draft.h"
+#include "kernels/processor.h"
 #include "kernels/rank_one.h"
 
 namespace rosi {
@@ -38,6 +40,7 @@ struct UpdatePlan {
   bool draft = false;  // leave the output unpublished
   bool trial = false;  // compute all, write nothing
   int threads = 1;
+  std::shared_ptr<const kernels::Processor> processor;  // that computes tensors; none: this one
   std::vector<TensorUpdate> tensors;
   /// Strings to write under keys that begin with "rosi."; they replace all such keys of the source.
   std::vector<std::pair<std::string, std::string>> metadata;

@@ -2,6 +2,7 @@
 //   --cuda         compile the CUDA kernels as well, into build/cuda; takes nvcc from CUDACXX, else from PATH
 //   --portable     into build/portable, without symbols: for prebuilds
 //   --debug        keep assertions and symbols
+//   --test-gpu     also the library with a GPU that is this processor, for tests
 //   --only TARGET  build that target of CMakeLists.txt alone
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -16,7 +17,7 @@ import { lock } from './lock.mjs';
 const require = createRequire(import.meta.url);
 
 /** @returns {Promise<string>} The folder that holds the addon. */
-export async function buildAddon({ cuda = false, portable = false, debug = false, only } = {}) {
+export async function buildAddon({ cuda = false, portable = false, debug = false, testGpu = false, only } = {}) {
   const onWait = () => console.error('rosi: waiting for another build of this folder');
   const unlock = await lock(join(root, 'build', 'lock'), { onWait });
   try {
@@ -35,7 +36,9 @@ export async function buildAddon({ cuda = false, portable = false, debug = false
     };
     configure(out, config, options);
     const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism());
-    run('cmake', ['--build', out, '--config', config, '--parallel', jobs, ...(only ? ['--target', only] : [])]);
+    const targets = only ? [only] : testGpu ? ['rosi', 'rosi_gpu_emulated'] : [];
+    const chosen = targets.length > 0 ? ['--target', ...targets] : [];
+    run('cmake', ['--build', out, '--config', config, '--parallel', jobs, ...chosen]);
     if (!only) removeOldEngine(target, engine);
     return target;
   } finally {
@@ -98,9 +101,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const flag = { type: 'boolean', default: false };
   try {
     const { values } = parseArgs({
-      options: { cuda: flag, portable: flag, debug: flag, only: { type: 'string' } },
+      options: { cuda: flag, portable: flag, debug: flag, 'test-gpu': flag, only: { type: 'string' } },
     });
-    console.error(`rosi: built ${values.only ?? 'rosi.node'} for ${await buildAddon(values)}`);
+    const { 'test-gpu': testGpu, ...others } = values;
+    console.error(`rosi: built ${values.only ?? 'rosi.node'} for ${await buildAddon({ ...others, testGpu })}`);
   } catch (error) {
     console.error(`rosi: the addon was not built: ${error.message}`);
     process.exitCode = 1;

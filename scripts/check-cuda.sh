@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the CUDA kernels as `build-addon.mjs --cuda` does, for the processors that CMakeLists.txt names, and fails on a
+# Builds the library rosi-cuda as `build-addon.mjs --cuda` does, for the processors that CMakeLists.txt names, and fails on a
 # warning or a spilled register. Needs no GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-// Holds the arrows: core <- gguf, kernels, engine <- update <- bindings <- lib/native.ts <- lib/.
+// Holds the arrows: core <- gguf, kernels, engine <- update <- bindings, kernels <- gpu <- lib/native.ts <- lib/.
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize, relative, sep } from 'node:path';
 import { root } from './lay-out-engine.mjs';
@@ -8,9 +8,10 @@ const below = {
   core: [],
   gguf: ['core'],
   kernels: ['core'],
+  gpu: ['core', 'kernels'],
   engine: ['core'],
   '': ['core', 'gguf', 'kernels', 'engine'],
-  bindings: ['core', 'gguf', 'kernels', 'engine', ''],
+  bindings: ['core', 'gguf', 'kernels', 'gpu', 'engine', ''],
 };
 /** Headers of others, and where alone they may be included. */
 const foreign = [

@@ -14,6 +14,7 @@ interface Flags extends OutputFlags {
   output?: string;
   overwrite?: boolean;
   threads?: number;
+  gpuUpdate?: boolean;
   maxGrowth?: number;
   again?: boolean;
   json?: boolean;
@@ -40,6 +41,7 @@ export function addApply(program: Command, invocation: Invocation): void {
     .option('--quiet', 'no progress')
     .optionsGroup('Run:')
     .option('--threads <n>', 'processors to use (default: 1)', number)
+    .option('--gpu-update', "compute the update on this machine's NVIDIA GPUs: docs/devices.md")
     .addHelpText(
       'after',
       '\nExamples:\n  rosi apply plan.json model.Q4_K_M.gguf -o safer.gguf\n  rosi apply plan.json model.gguf --modelfile Modelfile',
@@ -52,6 +54,7 @@ async function apply(plan: string, model: string, flags: Flags, invocation: Invo
     overwrite = false,
     again,
     threads,
+    gpuUpdate,
     maxGrowth,
     json,
     quiet,
@@ -67,7 +70,7 @@ async function apply(plan: string, model: string, flags: Flags, invocation: Invo
   const saved = await library.readPlan(plan);
   checkKinds(paths, saved.provenance.source.architecture, saved.plan.tensors);
   const { result, outputs } = await invocation.long(quiet ?? false, async (signal, onProgress) => {
-    const options = { output, overwrite, again, threads, maxGrowth, signal, onProgress };
+    const options = { output, overwrite, again, threads, gpuUpdate, maxGrowth, signal, onProgress };
     const result = await library.applyPlan(saved, model, options);
     const outputs = await library.writeOutputs(paths, saved, { overwrite, inputs, gguf: output });
     return { result, outputs };

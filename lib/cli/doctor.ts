@@ -90,7 +90,7 @@ function gpuText({ gpu: { devices, packages, note } }: DoctorReport): string {
   const from =
     devices.length === 0 ? [] : packages.map(({ name, version }) => `by ${oneLine(name)} ${oneLine(version)}`);
   const found = devices.length === 0 ? ['none found'] : [...lines, ...from];
-  return [...found, ...(note === null ? [] : [note]), 'rosi computes on the CPU'].join('\n');
+  return [...found, ...(note === null ? [] : [note]), 'rosi computes on the CPU unless told otherwise'].join('\n');
 }
 
 function cacheText({ cache: { path, bytes, files, free } }: DoctorReport): string {

@@ -53,6 +53,7 @@ export function addHarden(program: Command, invocation: Invocation): void {
       share,
     );
   addPlacementOptions(addEditOptions(command).optionsGroup('Run:'))
+    .option('--gpu-update', "compute the update on this machine's NVIDIA GPUs: docs/devices.md")
     .option('--profile', 'say where the time went, stage by stage')
     .option('--max-tokens <n>', `length of the answers before and after (default: ${defaults.maxTokens})`, number)
     .addOption(

@@ -1,10 +1,12 @@
 import { basename, sep } from 'node:path';
 
 import { cacheFolder } from '../cache-folder';
-import { throwIfAborted } from '../errors';
+import { RosiError, throwIfAborted } from '../errors';
+import { openGpuLibrary } from '../gpu-library';
 import { engineRecord, findGpuPackages } from '../gpu-packages';
 import { addonPath, native, runTask, type NativeEngineReport } from '../native';
-import type { KernelProbes } from './kernel-probes';
+import { testGpus } from './gpu-test';
+import type { KernelProbes, PassProbes } from './kernel-probes';
 import { checkFlag } from '../options';
 import { ticker, type CallOptions } from '../stage';
 import { version } from '../version';
@@ -64,7 +66,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   const works = loads.result === 'ok';
   const backends = async () => describeBackends((found.report = await runTask(() => native.engineReport([]), signal)));
   const tests = [loads, ...(await testParts(works, backends, options))];
-  if (gpu) tests.push(notRun('CUDA kernels', 'this package has none and computes on the CPU'));
+  if (gpu) tests.push(works ? await testGpuKernels(signal) : notRun(gpuKernels, 'the addon could not be loaded'));
 
   const machine = describeMachine();
   const { report } = found;
@@ -119,6 +121,19 @@ async function testParts(works: boolean, backends: () => Promise<string>, option
   }
   tick(1);
   return tests;
+}
+
+const gpuKernels = 'GPU kernels';
+
+/** Not run where there is no library, driver or GPU. */
+async function testGpuKernels(signal: AbortSignal | undefined): Promise<SelfTest> {
+  try {
+    const { path, devices } = await openGpuLibrary(signal);
+    return await selfTest(gpuKernels, () => testGpus(native as unknown as PassProbes, path, devices), signal);
+  } catch (error) {
+    if (error instanceof RosiError && error.code === 'GPU_FAILED') return notRun(gpuKernels, error.message);
+    throw error;
+  }
 }
 
 /** @throws RosiError `ADDON_MISSING` */

@@ -7,7 +7,7 @@ import { oneLine } from '../text';
 
 export interface GpuReport {
   packages: GpuPackage[];
-  /** What the engine finds with them, and without; rosi itself computes on the CPU. */
+  /** What the engine finds with them, and without. */
   devices: EngineDevice[];
   /** Why there is no device, or not each that one may expect; null: nothing to say. */
   note: string | null;

@@ -8,6 +8,7 @@ namespace rosi::bindings {
 void register_devices(Napi::Env env, Napi::Object exports);
 void register_engine(Napi::Env env, Napi::Object exports);
 void register_files(Napi::Env env, Napi::Object exports);
+void register_gpu(Napi::Env env, Napi::Object exports);
 void register_inspect(Napi::Env env, Napi::Object exports);
 void register_kernels(Napi::Env env, Napi::Object exports);
 void register_update(Napi::Env env, Napi::Object exports);
@@ -19,6 +20,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_devices(env, exports);
   register_engine(env, exports);
   register_files(env, exports);
+  register_gpu(env, exports);
   register_inspect(env, exports);
   register_kernels(env, exports);
   register_update(env, exports);

@@ -2,13 +2,12 @@
 #include "bindings/args.h"
 #include "bindings/kernel_values.h"
 #include "bindings/promise_worker.h"
+#include "bindings/tensor_args.h"
 #include "decoder.h"
 #include "kernels/column_mean.h"
 #include "kernels/gram.h"
 #include "kernels/promote.h"
-#include "kernels/promote_emulated.h"
 #include "kernels/rank_one.h"
-#include "kernels/rank_one_emulated.h"
 #include "kernels/refit.h"
 #include "kernels/repack.h"
 #include "kernels/sigma_delta_cpu.h"
@@ -38,32 +37,6 @@ class GatedFactorWorker final : public PromiseWorker {
   double rho_ = 1;
   int threads_ = 1;
 };
-
-/// The first four arguments of the functions below: `type, bytes, nIn, nOut`, checked.
-struct TensorArgs {
-  std::uint32_t type;
-  std::span<const std::byte> bytes;
-  std::int64_t n_in;
-  std::int64_t n_out;
-
-  explicit TensorArgs(const Napi::CallbackInfo& info) : type(info[0].As<Napi::Number>()) {
-    const Napi::Value value = info[1];
-    if (!value.IsTypedArray()) throw Napi::TypeError::New(info.Env(), "expected a Uint8Array");
-    const auto array = value.As<Napi::TypedArray>();
-    const auto* data = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-    bytes = {data, array.ByteLength()};
-    n_in = info[2].As<Napi::Number>().Int64Value();
-    n_out = info[3].As<Napi::Number>().Int64Value();
-  }
-};
-
-std::span<std::byte> writable(Napi::Uint8Array& array) {
-  return {reinterpret_cast<std::byte*>(array.Data()), array.ByteLength()};
-}
-
-std::vector<float> floats_if_given(const Napi::Value& value) {
-  return value.IsUndefined() ? std::vector<float>() : to_floats(value);
-}
 
 /// _addRankOne(type, bytes, nIn, nOut, left, right, threads, target?) -> { bytes, realised }
 Napi::Value add_rank_one(const Napi::CallbackInfo& info) {
@@ -129,7 +102,6 @@ Napi::Value repack(const Napi::CallbackInfo& info) {
 }
 
 /// _flipCodes(type, bytes, nIn, nOut, left, right, threads, meanSquares?, readout?) -> Uint8Array: sweep and closure.
-/// threads 0: as a GPU divides the work.
 Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
@@ -139,20 +111,14 @@ Napi::Value flip_codes(const Napi::CallbackInfo& info) {
     throw Napi::TypeError::New(info.Env(), "left and right must have nOut and nIn numbers and not be zero");
   }
   auto target = Napi::Uint8Array::New(info.Env(), tensor.bytes.size());
-  const int threads = to_int(info[6], 1);
-  if (threads == 0) {
-    kernels::flip_and_close_emulated(tensor.type, tensor.bytes, writable(target), update);
-    return target;
-  }
-  const core::ThreadPool pool(threads);
+  const core::ThreadPool pool(to_int(info[6], 1));
   std::vector<float> lack(update.t.size());
   kernels::flip_codes(tensor.type, tensor.bytes, writable(target), update, lack, pool, {});
   kernels::close_columns(tensor.type, tensor.bytes, writable(target), update, lack, pool, {});
   return target;
 }
 
-/// _promote(type, bytes, nIn, nOut, left, right, targetType, threads, readout?) -> Uint8Array. threads 0: as a GPU does
-/// it.
+/// _promote(type, bytes, nIn, nOut, left, right, targetType, threads, readout?) -> Uint8Array
 Napi::Value promote(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
   kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
@@ -165,11 +131,8 @@ Napi::Value promote(const Napi::CallbackInfo& info) {
   const std::size_t row = kernels::row_bytes(type, tensor.n_in);
   auto target = Napi::Uint8Array::New(info.Env(), row * static_cast<std::size_t>(tensor.n_out));
   const kernels::RankOne update{left, right, {}, readout};
-  if (const int threads = to_int(info[7], 1); threads == 0) {
-    kernels::promote_emulated(tensor.type, tensor.bytes, type, writable(target), update);
-  } else {
-    kernels::promote(encoded_rows(tensor), type, writable(target), tensor.n_in, tensor.n_out, update, threads, {});
-  }
+  kernels::promote(encoded_rows(tensor), type, writable(target), tensor.n_in, tensor.n_out, update, to_int(info[7], 1),
+                   {});
   return target;
 }
 

@@ -8,6 +8,7 @@
 #include "gguf/seal.h"
 #include "gguf/split_name.h"
 #include "gguf/types.h"
+#include "gpu/library.h"
 #include "update.h"
 
 namespace rosi::bindings {
@@ -78,10 +79,16 @@ std::optional<gguf::Draft>& to_draft(const Napi::Value& value) {
 class UpdateWorker final : public PromiseWorker {
  public:
   explicit UpdateWorker(const Napi::CallbackInfo& info)
-      : PromiseWorker(info.Env(), info[1]), plan_(to_plan(info[0].As<Napi::Object>())) {}
+      : PromiseWorker(info.Env(), info[1]), plan_(to_plan(info[0].As<Napi::Object>())) {
+    const Napi::Value library = info[0].As<Napi::Object>().Get("gpuLibrary");
+    if (!library.IsUndefined()) gpu_library_ = core::from_utf8(library.As<Napi::String>());
+  }
 
  private:
-  void run() override { result_ = update_file(plan_, progress()); }
+  void run() override {
+    if (gpu_library_) plan_.processor = std::make_shared<gpu::Processor>(gpu::Library::open(*gpu_library_));
+    result_ = update_file(plan_, progress());
+  }
 
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
@@ -112,7 +119,8 @@ class UpdateWorker final : public PromiseWorker {
     return js;
   }
 
-  const UpdatePlan plan_;
+  UpdatePlan plan_;
+  std::optional<std::filesystem::path> gpu_library_;
   UpdateResult result_;
 };
 
@@ -174,9 +182,9 @@ Napi::Value discard(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-/// update({source, output, overwrite, draft?, threads, tensors, metadata}, onProgress)
+/// update({source, output, overwrite, draft?, threads, gpuLibrary?, tensors, metadata}, onProgress)
 ///   → { done: Promise<NativeUpdateResult>, cancel(): void };
-/// update({source, trial: true, threads, tensors, metadata}, onProgress)
+/// update({source, trial: true, threads, gpuLibrary?, tensors, metadata}, onProgress)
 ///   → { done: Promise<UpdateTrial>, cancel(): void };
 /// seal(draft, undoBytes, onProgress) → { done: Promise<void>, cancel(): void }.
 void register_update(Napi::Env env, Napi::Object exports) {

@@ -15,6 +15,7 @@ enum class ErrorCode {
   engine_failed,       // llama.cpp returned an error
   file_failed,         // the operating system refused to read, write, sync or rename
   gguf_invalid,        // a GGUF file is damaged or hostile
+  gpu_failed,          // a GPU, its driver, or the library with the kernels for it
   model_unsupported,   // a valid model that this version can't treat
   option_invalid,      // an argument out of range
   output_exists,       // refusing to overwrite
@@ -30,6 +31,7 @@ inline const char* to_string(ErrorCode code) {
     case ErrorCode::engine_failed: return "ENGINE_FAILED";
     case ErrorCode::file_failed: return "FILE_FAILED";
     case ErrorCode::gguf_invalid: return "GGUF_INVALID";
+    case ErrorCode::gpu_failed: return "GPU_FAILED";
     case ErrorCode::model_unsupported: return "MODEL_UNSUPPORTED";
     case ErrorCode::option_invalid: return "OPTION_INVALID";
     case ErrorCode::output_exists: return "OUTPUT_EXISTS";

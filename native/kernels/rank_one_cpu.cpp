@@ -1,4 +1,4 @@
-// The order of the passes over one tensor on the CPU, and the choice between the grid it has and a new one.
+// The order of the passes over one tensor, and the choice between the grid it has and a new one.
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -9,6 +9,7 @@
 #include "kernels/add_floats.h"
 #include "kernels/measure.h"
 #include "kernels/measure_sums.h"
+#include "kernels/processor.h"
 #include "kernels/rank_one.h"
 #include "kernels/refit.h"
 #include "kernels/sigma_delta_cpu.h"
@@ -44,13 +45,18 @@ struct Attempt {
   std::uint32_t type;
   std::span<const std::byte> source;
   const UnitUpdate& update;
-  const Inputs& inputs;
+  const RankOne& request;
   const core::ThreadPool& threads;
+  const Processor* processor;
 
   Realised flip(std::span<std::byte> target, const core::Progress& progress) const {
-    std::vector<float> lack(update.t.size());
-    flip_codes(type, source, target, update, lack, threads, slice(progress, 0, 0.4));
-    close_columns(type, source, target, update, lack, threads, slice(progress, 0.4, 0.8));
+    if (processor != nullptr) {
+      processor->flip_and_close(type, source, target, request);
+    } else {
+      std::vector<float> lack(update.t.size());
+      flip_codes(type, source, target, update, lack, threads, slice(progress, 0, 0.4));
+      close_columns(type, source, target, update, lack, threads, slice(progress, 0.4, 0.8));
+    }
     return finish("code-flips", target, slice(progress, 0.8, 1));
   }
 
@@ -66,7 +72,7 @@ struct Attempt {
   }
 
   Realised finish(const char* mode, std::span<const std::byte> target, const core::Progress& progress) const {
-    Realised realised = measure(type, source, target, update, inputs, threads, progress);
+    Realised realised = measure(type, source, target, update, request.inputs, threads, progress);
     realised.mode = mode;
     return realised;
   }
@@ -103,12 +109,11 @@ Realised update_quantised(const Attempt& attempt, std::span<std::byte> target, c
   return refitted;
 }
 
-Realised update_floats(const Attempt& attempt, std::span<std::byte> target, const RankOne& update,
-                       const core::Progress& progress) {
+Realised update_floats(const Attempt& attempt, std::span<std::byte> target, const core::Progress& progress) {
   Realised added =
-      write_and_measure(attempt.type, attempt.source, target, attempt.update, attempt.inputs, attempt.threads,
+      write_and_measure(attempt.type, attempt.source, target, attempt.update, attempt.request.inputs, attempt.threads,
                         slice(progress, 0, 0.5), [&](std::int64_t i, std::int64_t j, std::int64_t n) {
-                          add_floats(attempt.type, attempt.source, target, update, i, j, n);
+                          add_floats(attempt.type, attempt.source, target, attempt.request, i, j, n);
                         });
   added.mode = "add";
   if (std::fabs(added.gain - 1) <= kFloatGainError) return added;
@@ -124,7 +129,7 @@ Realised update_floats(const Attempt& attempt, std::span<std::byte> target, cons
 
 Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                       std::int64_t n_in, std::int64_t n_out, const RankOne& update, int threads,
-                      const core::Progress& progress) {
+                      const core::Progress& progress, const Processor* processor) {
   check_tensor(type, n_in, n_out, source.size());
   check_sizes(n_in, n_out, source, target, update);
   const UnitUpdate unit = UnitUpdate::of(update.left, update.right, update.inputs.mean_squares, update.readout);
@@ -134,8 +139,8 @@ Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std
     return {};
   }
   const core::ThreadPool pool(threads);
-  const Attempt attempt{type, source, unit, update.inputs, pool};
-  const Realised realised = block_size(type).weights == 1 ? update_floats(attempt, target, update, progress)
+  const Attempt attempt{type, source, unit, update, pool, processor};
+  const Realised realised = block_size(type).weights == 1 ? update_floats(attempt, target, progress)
                                                           : update_quantised(attempt, target, progress);
   core::report(progress, 1);
   return realised;

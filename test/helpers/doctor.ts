@@ -47,7 +47,7 @@ export function sampleDoctorReport(changes: Partial<DoctorReport> = {}): DoctorR
     folder: { path: '/home/a', free: null },
     tests: [
       { name: 'addon', result: 'ok', detail: 'loaded' },
-      { name: 'CUDA kernels', result: 'not run', detail: 'there are none' },
+      { name: 'GPU kernels', result: 'not run', detail: 'there are none' },
     ],
     ...changes,
   };

@@ -76,6 +76,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       undo: null,
       outputs: {},
       maxTokens: 32,
+      gpuUpdate: false,
       evaluate: 'short',
     },
     prompts: {

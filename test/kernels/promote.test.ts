@@ -1,4 +1,4 @@
-import { kernels } from '../helpers/kernels';
+import { emulatedGpu, kernels } from '../helpers/kernels';
 import { factors, floatTypes, noise, norm, quantisedTypes, tensorTypes, type TensorType } from '../helpers/reference';
 
 const targets = [...floatTypes, quantisedTypes.find(({ name }) => name === 'Q8_0')!];
@@ -20,7 +20,21 @@ function promotion(source: TensorType, target: TensorType, nIn: number, nOut: nu
   return {
     left,
     values,
-    gpu: (readout?: Float32Array) => promote(0, readout),
+    gpu: (readout?: Float32Array) =>
+      kernels._gpuPass(
+        emulatedGpu,
+        0,
+        'promote',
+        source.id,
+        bytes,
+        nIn,
+        nOut,
+        target.id,
+        left,
+        right,
+        undefined,
+        readout,
+      ).bytes,
     cpu: (readout?: Float32Array) => promote(2, readout),
     /** Every weight or block at the nearest, and nothing else. */
     rounded() {

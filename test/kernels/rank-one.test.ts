@@ -1,4 +1,4 @@
-import { kernels } from '../helpers/kernels';
+import { emulatedGpu, kernels } from '../helpers/kernels';
 import {
   factors,
   floatTypes,
@@ -229,18 +229,21 @@ describe.each(quantisedTypes)('a GPU’s division of an update of $name', (type)
     const tensor = makeTensor(type, nIn, nOut, 16);
     const { left, right } = factors(tensor.values, nIn, nOut, nOut === 1 ? 0.5 : 0.02, 17);
     if (nOut > 5) left[5] = 0; // a row that no tile hands on
-    const flip = (threads: number, squares?: Float32Array, readout?: Float32Array) =>
-      kernels._flipCodes(type.id, tensor.bytes, nIn, nOut, left, right, threads, squares, readout);
-    expect(same(flip(0), flip(2))).toBe(true);
-    expect(same(flip(0), tensor.bytes)).toBe(false);
+    const cpu = (squares?: Float32Array, readout?: Float32Array) =>
+      kernels._flipCodes(type.id, tensor.bytes, nIn, nOut, left, right, 2, squares, readout);
+    const gpu = (squares?: Float32Array, readout?: Float32Array) =>
+      kernels._gpuPass(emulatedGpu, 1, 'flip', type.id, tensor.bytes, nIn, nOut, type.id, left, right, squares, readout)
+        .bytes;
+    expect(same(gpu(), cpu())).toBe(true);
+    expect(same(gpu(), tensor.bytes)).toBe(false);
     const squares = noise(nIn, 18).map((x) => x * x);
-    expect(same(flip(0, squares), flip(2, squares))).toBe(true);
+    expect(same(gpu(squares), cpu(squares))).toBe(true);
     const along = readAlong(left).readout;
-    expect(same(flip(0, squares, along), flip(2, squares, along))).toBe(true);
-    if (nOut > 5) expect(same(flip(2, squares, along), flip(2, squares))).toBe(false);
+    expect(same(gpu(squares, along), cpu(squares, along))).toBe(true);
+    if (nOut > 5) expect(same(cpu(squares, along), cpu(squares))).toBe(false);
     // A readout along left says nothing, nor do inputs that are all alike.
-    expect(same(flip(2, squares, left), flip(2, squares))).toBe(true);
-    expect(same(flip(2, squares.fill(0.3)), flip(2))).toBe(true);
+    expect(same(cpu(squares, left), cpu(squares))).toBe(true);
+    expect(same(cpu(squares.fill(0.3)), cpu())).toBe(true);
   });
 });
 

@@ -29,7 +29,7 @@ test('rosi doctor finds this installation in order', () => {
     ['CPU kernels', 'ok'],
     ['engine', 'ok'],
     ['files', 'ok'],
-    ['CUDA kernels', 'not run'],
+    ['GPU kernels', 'not run'],
   ]);
   expect(report).toMatchObject({
     ok: true,

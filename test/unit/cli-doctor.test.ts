@@ -21,14 +21,14 @@ test('says what rosi runs on, in the width of a terminal', async () => {
       'memory       16.0 GB, limited to 12.0 GB, 9.50 GB free',
       'GPU          none found',
       '             no package is installed',
-      '             rosi computes on the CPU',
+      '             rosi computes on the CPU unless told otherwise',
       'cache        /home/a/.cache/rosi',
       '             12.3 MB in 14 files, 51.0 GB free',
       'this folder  /home/a',
       '             free space unknown',
       '',
       'ok       addon: loaded',
-      'not run  CUDA kernels: there are none',
+      'not run  GPU kernels: there are none',
       '',
       'this installation works',
       '',
@@ -60,7 +60,7 @@ test('lists GPUs, by which package, and what is missing', async () => {
   const packages = [{ name: '@node-llama-cpp/linux-x64-cuda', version: '3.22.1', folder: '/n' }];
   const { out } = await finished(['doctor'], withReport({ gpu: { packages, devices: [device], note: 'x failed' } }));
   expect(out).toMatch(
-    /^GPU +CUDA0: A GPU, 80\.0 GB, 79\.0 GB free\n +by @node-llama-cpp\/linux-x64-cuda 3\.22\.1\n +x failed\n +rosi computes on the CPU$/mu,
+    /^GPU +CUDA0: A GPU, 80\.0 GB, 79\.0 GB free\n +by @node-llama-cpp\/linux-x64-cuda 3\.22\.1\n +x failed\n +rosi computes on the CPU unless told otherwise$/mu,
   );
 });
 

@@ -28,18 +28,22 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
   const parts: Buffer[] = [];
   request.on('data', (part: Buffer) => parts.push(part));
   request.on('end', () => {
+    // What a call of an earlier test still sends, perhaps late, is not this test's.
+    const [, of, path] = /^\/(\d+)(\/.*)$/u.exec(request.url!)!;
+    if (Number(of) !== turn) return void response.destroy();
     const body = JSON.parse(Buffer.concat(parts).toString()) as Asked['body'];
-    const entry = { path: request.url!, key: request.headers.authorization, body };
+    const entry = { path: path!, key: request.headers.authorization, body };
     asked.push(entry);
     void handler(entry, response);
   });
 });
+/** Of a test. Its endpoint's addresses begin with it. */
+let turn = 0;
 let baseURL: string;
 const before = { ...process.env };
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  baseURL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
 });
 afterAll(() => {
   server.closeAllConnections();
@@ -47,13 +51,13 @@ afterAll(() => {
 });
 beforeEach(() => {
   asked = [];
+  baseURL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${++turn}/v1`;
   delete process.env['OPENAI_API_KEY'];
   delete process.env['OPENAI_BASE_URL'];
 });
-afterEach(async () => {
+afterEach(() => {
   process.env = { ...before };
   server.closeAllConnections();
-  await later(20); // for what a call that failed had sent already
 });
 
 function reply(response: ServerResponse, content: string | null): void {

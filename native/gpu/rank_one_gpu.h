@@ -11,9 +11,12 @@
 
 #include <cstdint>
 
+#include "kernels/blocks.h"
 #include "kernels/sigma_delta.h"
 
-namespace rosi::kernels::gpu {
+namespace rosi::gpu {
+
+using namespace kernels;
 
 inline constexpr int kTileColumns = 256;
 inline constexpr int kTileRuns = kTileColumns / kRun;
@@ -40,6 +43,32 @@ template <class Block>
 ROSI_HD inline Place place(const Shape& shape, std::int64_t row, std::int64_t run) {
   constexpr int kBlockRuns = Block::kWeights / kRun;
   return {row * (shape.n_in / Block::kWeights) + run / kBlockRuns, static_cast<int>(run % kBlockRuns)};
+}
+
+/// Weight k of a tensor, counted row by row.
+template <class Block>
+ROSI_HD ROSI_INLINE float decoded(const Block* blocks, std::int64_t k) {
+  return value(blocks[k / Block::kWeights], static_cast<int>(k % Block::kWeights));
+}
+ROSI_HD ROSI_INLINE float decoded(const WeightF32* weights, std::int64_t k) { return weights[k].load(); }
+ROSI_HD ROSI_INLINE float decoded(const WeightF16* weights, std::int64_t k) { return weights[k].load(); }
+ROSI_HD ROSI_INLINE float decoded(const WeightBF16* weights, std::int64_t k) { return weights[k].load(); }
+
+/// left right^T added to weight k of a float type.
+template <class Weight>
+ROSI_HD ROSI_INLINE void add_to_weight(Weight* weights, const Shape& shape, const float* left, const float* right,
+                                       std::int64_t k) {
+  using Bits = typename Weight::Bits;
+  store_bits(weights[k].bytes,
+             sum_bits<Weight>(load_bits<Bits>(weights[k].bytes), left[k / shape.n_in], right[k % shape.n_in]));
+}
+
+/// The mean of column j; rows in order, so that the float64 sum is that of column_mean().
+template <class Block>
+ROSI_HD ROSI_INLINE float mean_of_column(const Block* blocks, const Shape& shape, std::int64_t j) {
+  double sum = 0;
+  for (std::int64_t row = 0; row < shape.n_out; ++row) sum += double{decoded(blocks, row * shape.n_in + j)};
+  return static_cast<float>(sum / double(shape.n_out));
 }
 
 /// The word that hands a carry on: a mark in the upper half, so that value and readiness arrive in one store.
@@ -111,4 +140,4 @@ ROSI_HD inline void apply_key(const Block* source, Block* target, const Shape& s
   stuck = round_rows(shape.n_out) == shape.n_out;
 }
 
-}  // namespace rosi::kernels::gpu
+}  // namespace rosi::gpu

@@ -7,10 +7,10 @@
 
 #include "kernels/rank_one.h"
 
-namespace rosi::kernels {
+namespace rosi::gpu {
 
 /// What promote_cuda() does. The bytes must be those of promote().
 void promote_emulated(std::uint32_t source_type, std::span<const std::byte> source, std::uint32_t type,
-                      std::span<std::byte> target, const RankOne& update);
+                      std::span<std::byte> target, const kernels::RankOne& update);
 
-}  // namespace rosi::kernels
+}  // namespace rosi::gpu

@@ -1,25 +1,25 @@
-#include "kernels/rank_one_emulated.h"
+#include "gpu/rank_one_emulated.h"
 
 #include <algorithm>
 #include <vector>
 
+#include "gpu/closure_emulated.h"
+#include "gpu/rank_one_gpu.h"
+#include "gpu/sweep_emulated.h"
 #include "kernels/blocks.h"
-#include "kernels/closure_emulated.h"
-#include "kernels/rank_one_gpu.h"
-#include "kernels/sweep_emulated.h"
 
-namespace rosi::kernels {
+namespace rosi::gpu {
 namespace {
 
 /// sweep_tiles(). Lanes run one after the other between the points where a warp would meet.
 template <class Block>
 void sweep(const Block* source, Block* target, const UnitUpdate& update, std::span<float> lack) {
-  const gpu::Shape shape{update.n_in(), update.n_out()};
+  const Shape shape{update.n_in(), update.n_out()};
   const auto first = [&](std::int64_t row) { return first_flip(source[gpu::place<Block>(shape, row, 0).block]); };
   sweep_emulated(update, lack, first,
                  [&](std::int64_t row, const RowWeights& weights, const Penalties& pull, std::int64_t run, float carry,
                      float* errors) {
-                   const gpu::Place at = gpu::place<Block>(shape, row, run);
+                   const Place at = gpu::place<Block>(shape, row, run);
                    const Block& block = source[at.block];
                    std::int8_t codes[kRun];
                    bool any = false;
@@ -52,4 +52,25 @@ void flip_and_close_emulated(std::uint32_t type, std::span<const std::byte> sour
   close_columns_emulated(type, source.data(), target.data(), update, lack);
 }
 
-}  // namespace rosi::kernels
+void add_floats_emulated(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                         const RankOne& update) {
+  const Shape shape{static_cast<std::int64_t>(update.right.size()), static_cast<std::int64_t>(update.left.size())};
+  std::copy(source.begin(), source.end(), target.begin());
+  with_float(type, [&](auto tag) {
+    auto* weights = reinterpret_cast<typename decltype(tag)::Type*>(target.data());
+    for (std::int64_t k = shape.n_in * shape.n_out; k-- > 0;) {
+      add_to_weight(weights, shape, update.left.data(), update.right.data(), k);
+    }
+  });
+}
+
+void column_mean_emulated(std::uint32_t type, std::span<const std::byte> tensor, std::int64_t n_in, std::int64_t n_out,
+                          std::span<float> out) {
+  const auto mean = [&](auto tag) {
+    const auto* blocks = reinterpret_cast<const typename decltype(tag)::Type*>(tensor.data());
+    for (std::int64_t j = n_in; j-- > 0;) out[j] = mean_of_column(blocks, Shape{n_in, n_out}, j);
+  };
+  with_block(type, mean) || with_float(type, mean);
+}
+
+}  // namespace rosi::gpu

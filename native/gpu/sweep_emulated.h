@@ -5,35 +5,35 @@
 #include <stdexcept>
 #include <vector>
 
-#include "kernels/rank_one_gpu.h"
+#include "gpu/rank_one_gpu.h"
 #include "kernels/unit_update.h"
 
-namespace rosi::kernels {
+namespace rosi::gpu {
 
 /// `first_flip(row)` is that of row_phase(). `flip(row, weights, pull, run, carry, errors)` flips a run, before its
 /// lacks change, and sets the errors of those of its 32 lanes that have a column.
 template <class FirstFlip, class FlipRun>
 void sweep_emulated(const UnitUpdate& update, std::span<float> lack, const FirstFlip& first_flip, const FlipRun& flip) {
-  const gpu::Shape shape{update.n_in(), update.n_out()};
+  const Shape shape{update.n_in(), update.n_out()};
   const Penalties pull = penalties(shape.n_in, shape.n_out);
-  std::vector<gpu::HandWord> hands(static_cast<std::size_t>(gpu::tiles(shape) * shape.n_out), 0);
-  const auto hand = [&](std::int64_t tile, std::int64_t row) -> gpu::HandWord& {
-    return hands[static_cast<std::size_t>(gpu::hand_index(shape, tile, row))];
+  std::vector<HandWord> hands(static_cast<std::size_t>(tiles(shape) * shape.n_out), 0);
+  const auto hand = [&](std::int64_t tile, std::int64_t row) -> HandWord& {
+    return hands[static_cast<std::size_t>(hand_index(shape, tile, row))];
   };
   const auto receive = [&](std::int64_t tile, std::int64_t row) {
-    if (!gpu::is_handed(hand(tile, row))) throw std::logic_error("a GPU would wait here for ever");
-    return gpu::handed_carry(hand(tile, row));
+    if (!is_handed(hand(tile, row))) throw std::logic_error("a GPU would wait here for ever");
+    return handed_carry(hand(tile, row));
   };
   float largest_mu = 0;
   for (const float mu : update.mu) largest_mu = larger(largest_mu, magnitude(mu));
-  for (std::int64_t tile = 0; tile < gpu::tiles(shape); ++tile) {
+  for (std::int64_t tile = 0; tile < tiles(shape); ++tile) {
     for (std::int64_t row = 0; row < shape.n_out; ++row) {
       const float s = update.s[row];
       if (s == 0.0f) continue;
       const RowWeights weights = RowWeights::of(s, update.p[row], pull);
       float carry = tile == 0 ? row_phase(row, largest_mu, first_flip(row)) : receive(tile - 1, row);
-      for (int r = 0; r < gpu::runs_in_tile(shape, tile); ++r) {
-        const std::int64_t run = tile * gpu::kTileRuns + r;
+      for (int r = 0; r < runs_in_tile(shape, tile); ++r) {
+        const std::int64_t run = tile * kTileRuns + r;
         float errors[kRun] = {}, sums[kRun] = {};
         flip(row, weights, pull, run, carry, errors);
         for (int lane = 0; lane < kRun && run * kRun + lane < shape.n_in; ++lane) {
@@ -48,9 +48,9 @@ void sweep_emulated(const UnitUpdate& update, std::span<float> lack, const First
         }
         carry = carry + sums[0];
       }
-      hand(tile, row) = gpu::hand_word(carry);
+      hand(tile, row) = hand_word(carry);
     }
   }
 }
 
-}  // namespace rosi::kernels
+}  // namespace rosi::gpu

@@ -3,30 +3,30 @@
 
 #include <span>
 
-#include "kernels/device_array.cuh"
-#include "kernels/rank_one_gpu.h"
+#include "gpu/device_array.cuh"
+#include "gpu/rank_one_gpu.h"
 #include "kernels/unit_update.h"
 
-namespace rosi::kernels {
+namespace rosi::gpu {
 
 /// What a sweep is of; its pointers are to device memory.
 struct Sweep {
-  gpu::Shape shape;
+  Shape shape;
   Penalties pull;
   float largest_mu;
   const float *s, *p, *t, *mu, *repay;
   float* lack;  // [n_in] written
-  gpu::HandWord* hands;
+  HandWord* hands;
   unsigned* next_tile;
 };
 
-inline __device__ float receive_carry(const gpu::HandWord* from) {
-  gpu::HandWord word = 0;
+inline __device__ float receive_carry(const HandWord* from) {
+  HandWord word = 0;
   if (threadIdx.x == 0) {
-    const volatile gpu::HandWord* watched = from;
-    while (!gpu::is_handed(word = *watched)) __nanosleep(20);
+    const volatile HandWord* watched = from;
+    while (!is_handed(word = *watched)) __nanosleep(20);
   }
-  return gpu::handed_carry(__shfl_sync(kAllLanes, word, 0));
+  return handed_carry(__shfl_sync(kAllLanes, word, 0));
 }
 
 /// A warp's tile. `first_flip(row)` is that of row_phase(). `flip(row, weights, run, t, mu, lack, carry)` flips the
@@ -36,13 +36,13 @@ __device__ ROSI_INLINE void sweep_tile(const Sweep& sweep, const FirstFlip& firs
   const int lane = static_cast<int>(threadIdx.x);
   unsigned tile = lane == 0 ? atomicAdd(sweep.next_tile, 1u) : 0u;
   tile = __shfl_sync(kAllLanes, tile, 0);
-  const int n_runs = gpu::runs_in_tile(sweep.shape, tile);
-  const std::int64_t first_run = std::int64_t{tile} * gpu::kTileRuns;
+  const int n_runs = runs_in_tile(sweep.shape, tile);
+  const std::int64_t first_run = std::int64_t{tile} * kTileRuns;
   const std::int64_t first_column = first_run * kRun + lane;
 
-  float t[gpu::kTileRuns], mu[gpu::kTileRuns], lack[gpu::kTileRuns];
+  float t[kTileRuns], mu[kTileRuns], lack[kTileRuns];
 #pragma unroll
-  for (int r = 0; r < gpu::kTileRuns; ++r) {
+  for (int r = 0; r < kTileRuns; ++r) {
     const bool inside = first_column + r * kRun < sweep.shape.n_in;
     t[r] = inside ? sweep.t[first_column + r * kRun] : 0.0f;
     mu[r] = inside ? sweep.mu[first_column + r * kRun] : 0.0f;
@@ -53,9 +53,9 @@ __device__ ROSI_INLINE void sweep_tile(const Sweep& sweep, const FirstFlip& firs
     if (row_s == 0.0f) continue;
     const RowWeights weights = RowWeights::of(row_s, sweep.p[row], sweep.pull);
     float carry = tile == 0 ? row_phase(row, sweep.largest_mu, first_flip(row))
-                            : receive_carry(sweep.hands + gpu::hand_index(sweep.shape, tile - 1, row));
+                            : receive_carry(sweep.hands + hand_index(sweep.shape, tile - 1, row));
 #pragma unroll
-    for (int r = 0; r < gpu::kTileRuns; ++r) {
+    for (int r = 0; r < kTileRuns; ++r) {
       if (r >= n_runs) break;
       const float error = flip(row, weights, first_run + r, t[r], mu[r], lack[r], carry);
       lack[r] = lack[r] + weights.p * error;
@@ -65,24 +65,23 @@ __device__ ROSI_INLINE void sweep_tile(const Sweep& sweep, const FirstFlip& firs
       carry = carry + sum;
     }
     if (lane == 0) {
-      *static_cast<volatile gpu::HandWord*>(sweep.hands + gpu::hand_index(sweep.shape, tile, row)) =
-          gpu::hand_word(carry);
+      *static_cast<volatile HandWord*>(sweep.hands + hand_index(sweep.shape, tile, row)) = hand_word(carry);
     }
   }
 #pragma unroll
-  for (int r = 0; r < gpu::kTileRuns; ++r) {
+  for (int r = 0; r < kTileRuns; ++r) {
     if (first_column + r * kRun < sweep.shape.n_in) sweep.lack[first_column + r * kRun] = lack[r];
   }
 }
 
-/// Calls `launch(sweep, n_tiles)`, which launches a warp for each tile, and waits for it.
+/// Calls `launch(sweep, n_tiles)`, which launches a warp for each tile.
 template <class Launch>
 void run_sweep(const UnitUpdate& update, const DeviceArray<float>& p, DeviceArray<float>& lack, const Launch& launch) {
-  const gpu::Shape shape{update.n_in(), update.n_out()};
-  const std::int64_t tiles = gpu::tiles(shape);
+  const Shape shape{update.n_in(), update.n_out()};
+  const std::int64_t n_tiles = gpu::tiles(shape);
   DeviceArray<float> s(std::span(update.s)), t(std::span(update.t)), mu(std::span(update.mu)),
       repay(std::span(update.repay));
-  DeviceArray<gpu::HandWord> hands(static_cast<std::size_t>(tiles * shape.n_out));
+  DeviceArray<HandWord> hands(static_cast<std::size_t>(n_tiles * shape.n_out));
   DeviceArray<unsigned> next_tile(1);
   hands.clear();
   next_tile.clear();
@@ -90,8 +89,8 @@ void run_sweep(const UnitUpdate& update, const DeviceArray<float>& p, DeviceArra
   for (const float value : update.mu) largest_mu = larger(largest_mu, magnitude(value));
   launch(Sweep{shape, penalties(shape.n_in, shape.n_out), largest_mu, s.get(), p.get(), t.get(), mu.get(), repay.get(),
                lack.get(), hands.get(), next_tile.get()},
-         static_cast<unsigned>(tiles));
-  check(cudaDeviceSynchronize(), "the sweep");
+         static_cast<unsigned>(n_tiles));
+  check(cudaGetLastError(), "the sweep");
 }
 
-}  // namespace rosi::kernels
+}  // namespace rosi::gpu

@@ -11,23 +11,14 @@
 #include <cmath>
 #include <cstdint>
 
+#include "gpu/rank_one_gpu.h"
 #include "kernels/add_floats.h"
 #include "kernels/blocks.h"
 #include "kernels/measure_sums.h"
 #include "kernels/quantise_block.h"
-#include "kernels/rank_one_gpu.h"
 #include "kernels/unit_update.h"
 
-namespace rosi::kernels::gpu {
-
-/// Weight k of a tensor, counted row by row.
-template <class Block>
-ROSI_HD ROSI_INLINE float decoded(const Block* blocks, std::int64_t k) {
-  return value(blocks[k / Block::kWeights], static_cast<int>(k % Block::kWeights));
-}
-ROSI_HD ROSI_INLINE float decoded(const WeightF32* weights, std::int64_t k) { return weights[k].load(); }
-ROSI_HD ROSI_INLINE float decoded(const WeightF16* weights, std::int64_t k) { return weights[k].load(); }
-ROSI_HD ROSI_INLINE float decoded(const WeightBF16* weights, std::int64_t k) { return weights[k].load(); }
+namespace rosi::gpu {
 
 /// What an encoding thread writes: a weight, or a block of 32.
 template <class Target>
@@ -136,4 +127,4 @@ void promote(Device& device, const UnitUpdate& update) {
   }
 }
 
-}  // namespace rosi::kernels::gpu
+}  // namespace rosi::gpu

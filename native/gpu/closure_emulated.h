@@ -7,10 +7,10 @@
 
 #include "kernels/unit_update.h"
 
-namespace rosi::kernels {
+namespace rosi::gpu {
 
 /// What close_columns_cuda() does. `source` may be `target`.
-void close_columns_emulated(std::uint32_t type, const std::byte* source, std::byte* target, const UnitUpdate& update,
-                            std::span<float> lack);
+void close_columns_emulated(std::uint32_t type, const std::byte* source, std::byte* target,
+                            const kernels::UnitUpdate& update, std::span<float> lack);
 
-}  // namespace rosi::kernels
+}  // namespace rosi::gpu

@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/rank_one_gpu.h"
+#include "gpu/rank_one_gpu.h"
 
-namespace rosi::kernels {
+namespace rosi::gpu {
 
 /// `source` may be `target`, as in close_columns(). `tolerance` is column_tolerance().
-void close_columns_cuda(std::uint32_t type, const std::byte* source, std::byte* target, const gpu::Shape& shape,
+void close_columns_cuda(std::uint32_t type, const std::byte* source, std::byte* target, const Shape& shape,
                         const float* p, float* lack, float tolerance);
 
-}  // namespace rosi::kernels
+}  // namespace rosi::gpu
