@@ -55,9 +55,10 @@ beforeEach(() => {
   delete process.env['OPENAI_API_KEY'];
   delete process.env['OPENAI_BASE_URL'];
 });
-afterEach(() => {
+afterEach(async () => {
   process.env = { ...before };
   server.closeAllConnections();
+  await later(20); // for the client to see it, or its next request goes down a closed one
 });
 
 function reply(response: ServerResponse, content: string | null): void {
