@@ -1,11 +1,11 @@
 import { keptBaseline, measureBaseline, safetyPrompt, type Baseline } from './baseline';
 import { buildIdentity } from './build-identity';
-import { captureActivations, type Streams } from './capture';
+import type { Streams } from './capture';
 import type { StageClock } from './clock';
 import { chooseDirection, projectionsOf, separationOf, type Direction } from './direction';
 import { effectStability, type EffectStability } from './effect-stability';
 import { RosiError } from './errors';
-import { embeddingFactor } from './factors';
+import { keptReading } from './kept-reading';
 import { modelFiles } from './model-files';
 import { native, type Inspection, type Tick } from './native';
 import { checkKinds } from './outputs/write-outputs';
@@ -13,9 +13,10 @@ import { checkLayers, type Settings } from './options';
 import { planUpdate, type UpdatePlan } from './plan';
 import { affordableRanges } from './precision';
 import { checkPrompts } from './prompt-checks';
-import type { Role, SplitSample } from './prompts';
-import { adapterWay, pushesOf, type Push } from './push';
-import { chooseFactors, choosesRho, type ChosenFactors } from './rho';
+import { roles, type Role, type SplitSample } from './prompts';
+import { adapterWay, type Push } from './push';
+import { readModel, type ReadParts } from './reading';
+import type { ChosenFactors } from './rho';
 import { sha256 } from './result-store';
 import { openJournal, type Journal } from './search/journal';
 import { searchEdit, type SearchResult } from './search/search';
@@ -70,14 +71,15 @@ export async function findEdit(
   const notes = checkPrompts(sample.fit);
   const kept = keptOf(session, settings, clock);
   const { baseline, system } = await chooseSystem(session, sample.fit, settings, kept, clock);
-  const { pushes, activations, chosen } = await read(
-    session,
-    sample,
-    writers.writers,
-    embeddings,
-    { ...settings, system },
-    clock,
-  );
+  const parts = { sample, writers: writers.writers, embeddings };
+  const read = () => readModel(session, parts, { ...settings, system }, clock);
+  const {
+    pushes,
+    streams: activations,
+    chosen,
+  } = await (kept === null
+    ? read()
+    : keptReading(kept.cache, await readingIdentity(session, parts, { ...settings, system }, kept), read));
   const leftOut = [...writers.leftOut, ...pushes.filter(({ reach }) => reach === 0).map(unableNote)];
   const edits = { ...settings, ranges };
   const journal = kept === null ? undefined : await journalOf(kept, sample, { ...settings, system, rho: chosen.rho });
@@ -130,34 +132,6 @@ function unableNote({ writer: { name, layer } }: Push): ModelWriters['leftOut'][
   return { name, layer, why: 'what an update does at the stream is nothing on harmful prompts, or can not be told' };
 }
 
-/** Pushes and streams; the writers' inputs, by far the most of what is captured, end here. */
-async function read(
-  session: ModelSession,
-  { fit: prompts, validation, kept: keep }: SplitSample,
-  writers: readonly Writer[],
-  embeddings: readonly Writer[],
-  settings: Settings,
-  clock: StageClock,
-): Promise<{ pushes: Push[]; activations: Streams; chosen: Omit<ChosenFactors, 'factors'> }> {
-  const { seed, system } = settings;
-  const activations = await clock.time('capture', () =>
-    captureActivations(session, prompts, writers, { seed, keep, system: system ?? undefined }),
-  );
-  const held = choosesRho(settings)
-    ? await clock.time('capture', () =>
-        captureActivations(session, validation, writers, { seed, nLayer: 0, positions: false }),
-      )
-    : null;
-  const { factors, ...chosen } = await clock.time('factors', () =>
-    chooseFactors(session.path, activations, held, writers, settings),
-  );
-  const harmful = prompts.harmful.map((prompt) => session.encode(prompt));
-  for (const embedding of embeddings) factors.push(await embeddingFactor(session.path, embedding, harmful, settings));
-  const pushes = await clock.time('reach', () => pushesOf(session, activations, factors, harmful, settings));
-  const { nLayer, dModel, streams } = activations;
-  return { pushes, activations: { nLayer, dModel, streams }, chosen };
-}
-
 /** Where what is found of a model is kept. */
 interface KeptResults {
   /** Folder. */
@@ -176,6 +150,25 @@ function keptOf(
   let found: Promise<string> | undefined;
   const model = () => (found ??= clock.time('hash', () => runStage({ signal, onProgress }, { stage: 'hash' }, hash)));
   return { cache, model };
+}
+
+/** Everything that decides what is read of a model. The tokens say what template, thinking and the day make of prompts. */
+async function readingIdentity(
+  session: ModelSession,
+  { sample: { fit, validation, kept: keep }, writers, embeddings }: ReadParts,
+  { seed, system, rightFactor, rho }: Settings,
+  kept: KeptResults,
+): Promise<string> {
+  const texts = [...roles.flatMap((role) => [...fit[role], ...validation[role]]), ...keep];
+  const prompted = system === null ? [] : [...fit.harmful, ...fit.harmless];
+  const tokens = [
+    ...texts.map((text) => session.encode(text)),
+    ...prompted.map((text) => session.encode(text, system!)),
+  ].map((prompt) => [...prompt]);
+  const counts = [fit, validation].map((prompts) => roles.map((role) => prompts[role].length));
+  const names = [...writers, ...embeddings].map(({ name }) => name);
+  const decided = { seed, system, rightFactor, rho, counts, names, tokens: sha256(JSON.stringify(tokens)) };
+  return JSON.stringify({ build: buildIdentity(), model: await kept.model(), ...decided });
 }
 
 /** The trials of this very search; none where there is no search. */

@@ -55,8 +55,11 @@ test('pick writes another trial without a new search: what the same edit gives t
   });
   const { layer, layers, schedule, strength } = other;
   expect(picked.plan.edit).toMatchObject({ layer, layers, schedule, strength });
-  expect(stages).toContain('capture');
-  for (const stage of ['search', 'baseline']) expect(stages).not.toContain(stage); // known, the original's too
+  // Known: what was read, the trials, and the original's answers.
+  for (const stage of ['capture', 'factors', 'search', 'baseline']) expect(stages).not.toContain(stage);
+  const given = { layer, layers, schedule, strength };
+  const anew = await makePlan(tinyChat, prompts, { ...quick, ...given, cache: false });
+  expect(picked.plan.tensors).toEqual(anew.plan.tensors);
   expect(kept()).toEqual(seen);
   const told = await makePlan(tinyChat, prompts, { ...quick, layer, layers, schedule, strength });
   expect(picked.plan).toEqual(told.plan);
