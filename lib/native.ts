@@ -348,7 +348,10 @@ export interface NativeAddon {
   seal(draft: DraftHandle, undoBytes: number, onProgress: Tick): Task<void>;
   update(request: NativeUpdateRequest, onProgress: Tick): Task<NativeUpdateResult>;
   update(request: NativeTrialRequest, onProgress: Tick): Task<UpdateTrial>;
-  verify(request: { source?: string | undefined; output: string }, onProgress: Tick): Task<NativeVerifyResult>;
+  verify(
+    request: { source?: string | undefined; output: string; threads?: number | undefined },
+    onProgress: Tick,
+  ): Task<NativeVerifyResult>;
   inspect(path: string): Task<Inspection>;
   /** Of the files one after the other. */
   sha256(paths: string[], onProgress: Tick): Task<string>;

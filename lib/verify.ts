@@ -33,6 +33,7 @@ export interface Recomputed {
 export interface VerifyOptions extends CallOptions {
   /** The plan that the file was written from: the update is then computed again and compared. Needs a source. */
   plan?: UpdatePlan | undefined;
+  /** Default 1. */
   threads?: number | undefined;
 }
 
@@ -48,12 +49,14 @@ export async function verifyUpdate(
   output: string,
   options: VerifyOptions = {},
 ): Promise<VerifyResult> {
-  const { plan } = options;
+  const { plan, threads } = options;
   if (plan !== undefined && source === undefined)
     throw new RosiError('OPTION_INVALID', 'options.plan needs the source to compute the update from', {
       option: 'plan',
     });
-  const found = await runStage(options, { stage: 'verify' }, (tick) => native.verify({ source, output }, tick));
+  const found = await runStage(options, { stage: 'verify' }, (tick) =>
+    native.verify({ source, output, threads }, tick),
+  );
   const file = await inspect(output);
   const equal = found.tensors.filter(({ changedBytes }) => changedBytes === 0).map(({ name }) => name);
   // One tensor's update may round to nothing, but not all of them.

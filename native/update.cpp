@@ -200,9 +200,10 @@ class Update {
     const core::OnBytes on_bytes = [this](std::uint64_t n) { progress_.add(double(n)); };
     writer_.set_text(gguf::source_key, result_.source_sha256);
     writer_.set_text(gguf::tensors_key, gguf::write_tensor_records(records));
-    const std::vector<std::string> parts = writer_.write_other_parts(on_bytes);
+    const core::ThreadPool threads(plan_.threads);
+    const std::vector<std::string> parts = writer_.write_other_parts(threads, on_bytes);
     if (!parts.empty()) writer_.set_text(gguf::parts_key, gguf::write_part_records(parts));
-    result_.checksum = writer_.write_first_part(gguf::checksum_key, on_bytes);
+    result_.checksum = writer_.write_first_part(gguf::checksum_key, threads, on_bytes);
     result_.source_bytes = source_.bytes();
     result_.output_bytes = writer_.output_bytes();
     gguf::Draft draft = writer_.finish();

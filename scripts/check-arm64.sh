@@ -14,7 +14,7 @@ npm run --silent build:addon
 # As CMakeLists.txt has them.
 flags=(-std=c++20 -O3 -Wall -Wextra -ffp-contract=off -fno-trapping-math -fno-math-errno -Inative)
 arm=aarch64-linux-gnu-g++
-mapfile -t sources < <(ls native/kernels/*.cpp native/core/*.cpp scripts/arm64/kernel_digest.cpp | grep -v _emulated)
+mapfile -t sources < <(ls native/kernels/*.cpp native/core/*.cpp scripts/arm64/kernel_digest.cpp)
 for source in "${sources[@]}"; do "$arm" "${flags[@]}" -c "$source" -o "$out/$(basename "$source").o"; done
 "$arm" -static -pthread "$out"/*.o -o "$out/digest-arm64"
 "${CXX:-c++}" "${flags[@]}" scripts/arm64/kernel_digest.cpp "$core" -pthread -o "$out/digest-here"

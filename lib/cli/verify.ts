@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 import type { Command } from 'commander';
 
 import { RosiError } from '../errors';
@@ -30,7 +32,7 @@ export function addVerify(program: Command, invocation: Invocation): void {
       const [source, output] = second === undefined ? [undefined, first] : [first, second];
       const plan = flags.plan === undefined ? undefined : (await invocation.library.readPlan(flags.plan)).plan;
       const result = await invocation.long(flags.quiet ?? false, (signal, onProgress) =>
-        invocation.library.verifyUpdate(source, output, { plan, signal, onProgress }),
+        invocation.library.verifyUpdate(source, output, { plan, threads: availableParallelism(), signal, onProgress }),
       );
       invocation.print(flags.json ? result : describe(result, source !== undefined).join('\n'));
       invocation.status = result.ok ? exitStatus.done : exitStatus.notVerified;

@@ -6,6 +6,7 @@
 #include "decoder.h"
 #include "kernels/column_mean.h"
 #include "kernels/gram.h"
+#include "kernels/halves.h"
 #include "kernels/promote.h"
 #include "kernels/rank_one.h"
 #include "kernels/refit.h"
@@ -136,6 +137,28 @@ Napi::Value promote(const Napi::CallbackInfo& info) {
   return target;
 }
 
+/// _halves(bytes, left, right, portable) -> { sums: Uint8Array, values: Float32Array }: of as many F16 weights as
+/// `right` has numbers.
+Napi::Value halves(const Napi::CallbackInfo& info) {
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  const float left = info[1].As<Napi::Number>();
+  const auto right = to_floats(info[2]);
+  const bool portable = info[3].ToBoolean();
+  if (bytes.ByteLength() != 2 * right.size()) throw Napi::TypeError::New(info.Env(), "expected 2 bytes a number");
+  const auto n = static_cast<std::int64_t>(right.size());
+  auto sums = Napi::Uint8Array::New(info.Env(), bytes.ByteLength());
+  std::vector<float> values(right.size());
+  const auto* source = reinterpret_cast<const kernels::WeightF16*>(writable(bytes).data());
+  auto* target = reinterpret_cast<kernels::WeightF16*>(writable(sums).data());
+  (portable ? kernels::internal::load_halves_portable : kernels::load_halves)(source, values.data(), n);
+  (portable ? kernels::internal::add_to_halves_portable : kernels::add_to_halves)(source, target, n, left,
+                                                                                  right.data());
+  Napi::Object js = Napi::Object::New(info.Env());
+  js.Set("sums", sums);
+  js.Set("values", to_js(info.Env(), values));
+  return js;
+}
+
 }  // namespace
 
 void register_kernels(Napi::Env env, Napi::Object exports) {
@@ -146,6 +169,7 @@ void register_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("_columnMean", Napi::Function::New(env, checked<column_mean>));
   exports.Set("_flipCodes", Napi::Function::New(env, checked<flip_codes>));
   exports.Set("_promote", Napi::Function::New(env, checked<promote>));
+  exports.Set("_halves", Napi::Function::New(env, checked<halves>));
   exports.Set("_repack", Napi::Function::New(env, checked<repack>));
 }
 

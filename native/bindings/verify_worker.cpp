@@ -16,10 +16,11 @@ class VerifyWorker final : public PromiseWorker {
     const auto request = info[0].As<Napi::Object>();
     if (request.Get("source").IsString()) source_ = to_path(request.Get("source"));
     output_ = to_path(request.Get("output"));
+    threads_ = to_int(request.Get("threads"), 1);
   }
 
  private:
-  void run() override { result_ = gguf::compare(source_, output_, progress()); }
+  void run() override { result_ = gguf::compare(source_, output_, threads_, progress()); }
 
   Napi::Value result() override {
     Napi::Object js = Napi::Object::New(Env());
@@ -57,6 +58,7 @@ class VerifyWorker final : public PromiseWorker {
 
   std::optional<std::filesystem::path> source_;
   std::filesystem::path output_;
+  int threads_ = 1;
   gguf::Comparison result_;
 };
 
@@ -90,7 +92,7 @@ class Sha256Worker final : public PromiseWorker {
 
 }  // namespace
 
-/// verify({source?, output}, onProgress) → { done: Promise<VerifyResult>, cancel(): void };
+/// verify({source?, output, threads?}, onProgress) → { done: Promise<VerifyResult>, cancel(): void };
 /// sha256(paths, onProgress) → { done: Promise<string>, cancel(): void }: of the files one after the other.
 void register_verify(Napi::Env env, Napi::Object exports) {
   exports.Set("verify", Napi::Function::New(env, start<VerifyWorker>));

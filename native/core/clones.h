@@ -8,7 +8,9 @@
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__CUDACC__)
-#define ROSI_CLONES __attribute__((target_clones("default", "avx2", "arch=skylake-avx512")))
+#define ROSI_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
+#define ROSI_WIDE_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define ROSI_CLONES
+#define ROSI_WIDE_CLONES
 #endif

@@ -20,13 +20,14 @@ ROSI_HD inline float bits_float(std::uint32_t bits) {
   return value;
 }
 
-/// Exact for every half, subnormals, infinities and NaN included.
+/// Exact for every half, subnormals and infinities included; NaN becomes quiet, as by the processors' own conversion.
 ROSI_HD inline float half_to_float(std::uint16_t half) {
   const std::uint32_t magnitude = half & 0x7fffu;
   // The half's exponent lies in the low bits of the float's; the product moves the bias from 15 to 127 and normalises
   // subnormals on the way.
   const float scaled = bits_float(magnitude << 13) * 0x1p112f;
-  const std::uint32_t special = magnitude >= 0x7c00u ? 0x7f800000u : 0u;
+  const std::uint32_t quiet = magnitude > 0x7c00u ? 0x400000u : 0u;
+  const std::uint32_t special = magnitude >= 0x7c00u ? 0x7f800000u | quiet : 0u;
   return bits_float(float_bits(scaled) | special | (static_cast<std::uint32_t>(half & 0x8000u) << 16));
 }
 

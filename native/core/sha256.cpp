@@ -34,7 +34,21 @@ void Sha256::update(std::span<const std::byte> bytes) {
   if (!rest.empty()) std::memcpy(block_.data(), rest.data(), rest.size());
 }
 
-std::string Sha256::finish() {
+void Sha256::update_both(Sha256& first, std::span<const std::byte> first_bytes, Sha256& second,
+                         std::span<const std::byte> second_bytes) {
+  std::size_t whole = 0;
+  if (first.length_ % 64 == 0 && second.length_ % 64 == 0 && first_bytes.size() == second_bytes.size()) {
+    const internal::Messages messages{{first.state_.data(), second.state_.data()},
+                                      {first_bytes.data(), second_bytes.data()}};
+    if (internal::sha256_blocks_accelerated(messages, first_bytes.size() / 64)) whole = first_bytes.size() / 64 * 64;
+  }
+  first.length_ += whole;
+  second.length_ += whole;
+  first.update(first_bytes.subspan(whole));
+  second.update(second_bytes.subspan(whole));
+}
+
+Sha256::Digest Sha256::digest() {
   const std::uint64_t bits = length_ * 8;
   std::size_t used = length_ % 64;
   block_[used++] = std::byte{0x80};
@@ -47,10 +61,19 @@ std::string Sha256::finish() {
   for (std::size_t i = 0; i < 8; ++i) block_[63 - i] = static_cast<std::byte>(bits >> (8 * i));
   compress(state_.data(), block_.data(), 1);
 
+  Digest digest;
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<std::byte>(state_[i / 4] >> (24 - 8 * (i % 4)));
+  }
+  return digest;
+}
+
+std::string Sha256::finish() {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text;
-  for (const std::uint32_t word : state_) {
-    for (int shift = 28; shift >= 0; shift -= 4) text += digits[(word >> shift) & 15];
+  for (const std::byte byte : digest()) {
+    text += digits[std::to_integer<int>(byte) >> 4];
+    text += digits[std::to_integer<int>(byte) & 15];
   }
   return text;
 }
@@ -76,17 +99,12 @@ std::string sha256(std::span<const InputFile* const> files, const OnBytes& on_by
   return hash.finish();
 }
 
-std::string sha256_with_zeros(std::uint64_t size, std::uint64_t place, std::uint64_t zeros,
-                              const std::function<void(std::uint64_t, std::span<std::byte>)>& read,
-                              const OnBytes& on_bytes) {
+std::string sha256(std::uint64_t size, const ReadBytes& read, const OnBytes& on_bytes) {
   Sha256 hash;
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size, piece)));
   for (std::uint64_t offset = 0; offset < size;) {
     const std::span<std::byte> part(buffer.data(), std::min<std::uint64_t>(size - offset, buffer.size()));
     read(offset, part);
-    const std::uint64_t begin = std::max(offset, place);
-    const std::uint64_t end = std::min(offset + part.size(), place + zeros);
-    if (begin < end) std::memset(part.data() + (begin - offset), '0', static_cast<std::size_t>(end - begin));
     hash.update(part);
     offset += part.size();
     if (on_bytes) on_bytes(part.size());

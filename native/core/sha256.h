@@ -14,8 +14,15 @@ namespace rosi::core {
 
 class Sha256 {
  public:
+  using Digest = std::array<std::byte, 32>;
+
   void update(std::span<const std::byte> bytes);
-  /// The digest as 64 lower-case hex digits. The object is used up.
+  /// update() of two hashes that are as long as each other, with as many bytes: in less time than one after the other.
+  static void update_both(Sha256& first, std::span<const std::byte> first_bytes, Sha256& second,
+                          std::span<const std::byte> second_bytes);
+  /// The object is used up, as by the next one.
+  Digest digest();
+  /// The digest as 64 lower-case hex digits.
   std::string finish();
 
  private:
@@ -34,15 +41,19 @@ using OnBytes = std::function<void(std::uint64_t bytes)>;
 /// Hashes whole files, as if they were one, in pieces of 1 MiB. Throws Error{file_failed}, and whatever `on_bytes`
 /// throws.
 std::string sha256(std::span<const InputFile* const> files, const OnBytes& on_bytes);
-/// The same with `zeros` digits '0' in place of the bytes at `place`: how a file can hold its own checksum.
-std::string sha256_with_zeros(std::uint64_t size, std::uint64_t place, std::uint64_t zeros,
-                              const std::function<void(std::uint64_t offset, std::span<std::byte> target)>& read,
-                              const OnBytes& on_bytes);
+/// Fills `target` from `offset`.
+using ReadBytes = std::function<void(std::uint64_t offset, std::span<std::byte> target)>;
+std::string sha256(std::uint64_t size, const ReadBytes& read, const OnBytes& on_bytes);
 
 namespace internal {
-/// One compression per 64 bytes. Both give the same; tests compare them.
+struct Messages {
+  std::uint32_t* states[2];
+  const std::byte* data[2];
+};
+/// One compression per 64 bytes. All give the same; tests compare them. False: can't here.
 void sha256_blocks_portable(std::uint32_t* state, const std::byte* data, std::size_t n_blocks);
-bool sha256_blocks_accelerated(std::uint32_t* state, const std::byte* data, std::size_t n_blocks);  // false: can't here
+bool sha256_blocks_accelerated(std::uint32_t* state, const std::byte* data, std::size_t n_blocks);
+bool sha256_blocks_accelerated(const Messages& messages, std::size_t n_blocks);
 }  // namespace internal
 
 }  // namespace rosi::core

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/sha256.h"
+#include "core/checksum.h"
 #include "gguf/compare_file.h"
 #include "gguf/model.h"
 
@@ -14,13 +14,11 @@ class Comparer {
   Comparer(const Model* source, const Model& output, const core::Progress& progress)
       : source_(source), output_(output), record_(read_record(output)), progress_(progress, total_work()) {}
 
-  Comparison run() {
-    result_.checksum_ok = checksums_match();
-    for (const TensorRecord& tensor : record_.tensors) check_planned(tensor);
-    if (source_ != nullptr) {
-      result_.source_matches = source_->sha256(on_bytes_) == record_.source_sha256;
-      compare_files();
-    }
+  Comparison run(const core::ThreadPool& threads) {
+    const std::vector<Task> tasks = all_tasks();
+    threads.for_each(std::ssize(tasks),
+                     [&](std::int64_t i, const core::ThreadPool::Run&) { tasks[static_cast<std::size_t>(i)](); });
+    result_.checksum_ok = checksum_.finish() == record_.checksum && parts_ == record_.parts;
     result_.ok = result_.checksum_ok && result_.source_matches.value_or(true) &&
                  result_.unplanned_differences.empty() && std::ranges::all_of(result_.tensors, &TensorCheck::sha256_ok);
     return std::move(result_);
@@ -36,27 +34,40 @@ class Comparer {
     return output + planned + (source_ == nullptr ? 0 : double(source_->bytes()) + output);
   }
 
-  bool checksums_match() const {
-    const core::InputFile& first = output_.first().input();
-    const std::string checksum = core::sha256_with_zeros(
-        first.size(), record_.checksum_place, core::sha256_digits,
-        [&](std::uint64_t offset, std::span<std::byte> target) { first.read(offset, target); }, on_bytes_);
-    std::vector<std::string> others;
-    for (const File& part : output_.parts().subspan(1)) {
-      const core::InputFile* const file = &part.input();
-      others.push_back(core::sha256(std::span(&file, 1), on_bytes_));
+  using Task = std::function<void()>;
+
+  /// What can be done side by side, the longest first.
+  std::vector<Task> all_tasks() {
+    std::vector<Task> tasks;
+    if (source_ != nullptr) {
+      tasks.emplace_back([this] { result_.source_matches = source_->sha256(on_bytes_) == record_.source_sha256; });
+      tasks.emplace_back([this] { compare_files(); });
     }
-    return checksum == record_.checksum && others == record_.parts;
+    parts_.resize(output_.parts().size() - 1);
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      tasks.emplace_back([this, i] {
+        const core::InputFile* const file = &output_.parts()[i + 1].input();
+        parts_[i] = core::sha256(std::span(&file, 1), on_bytes_);
+      });
+    }
+    result_.tensors.resize(record_.tensors.size());
+    for (std::size_t i = 0; i < record_.tensors.size(); ++i) {
+      tasks.emplace_back([this, i] { result_.tensors[i] = check_planned(record_.tensors[i]); });
+    }
+    for (std::int64_t i = 0; i < checksum_.n_tasks(); ++i) {
+      tasks.emplace_back([this, i] { checksum_.run(i, on_bytes_); });
+    }
+    return tasks;
   }
 
-  void check_planned(const TensorRecord& record) {
+  TensorCheck check_planned(const TensorRecord& record) {
     TensorCheck check;
     check.name = record.name;
     const Located found = output_.find(record.name);
     if (const Tensor* tensor = found.tensor) {
       const File& file = output_.parts()[found.part];
-      const std::string digest = core::sha256_with_zeros(
-          tensor->bytes.size(), 0, 0,
+      const std::string digest = core::sha256(
+          tensor->bytes.size(),
           [&](std::uint64_t offset, std::span<std::byte> target) {
             file.input().read(tensor->offset + offset, target);
           },
@@ -69,7 +80,7 @@ class Comparer {
         check.changed_bytes = same ? comparer.count(range(*before.tensor), range(*tensor)).bytes : tensor->bytes.size();
       }
     }
-    result_.tensors.push_back(std::move(check));
+    return check;
   }
 
   /// File by file: an output is split as its source is.
@@ -96,17 +107,22 @@ class Comparer {
   const Record record_;
   core::SharedProgress progress_;
   const core::OnBytes on_bytes_ = [this](std::uint64_t n) { progress_.add(double(n)); };
+  core::Checksum checksum_{
+      output_.first().input().size(), record_.checksum_place, core::sha256_digits,
+      [this](std::uint64_t offset, std::span<std::byte> target) { output_.first().input().read(offset, target); }};
+  std::vector<std::string> parts_;  // SHA-256 of the files after the first
   Comparison result_;
 };
 
 }  // namespace
 
-Comparison compare(const std::optional<std::filesystem::path>& source, const std::filesystem::path& output,
+Comparison compare(const std::optional<std::filesystem::path>& source, const std::filesystem::path& output, int threads,
                    const core::Progress& progress) {
   const Model written = Model::open(output);
-  if (!source) return Comparer(nullptr, written, progress).run();
+  const core::ThreadPool pool(threads);
+  if (!source) return Comparer(nullptr, written, progress).run(pool);
   const Model original = Model::open(*source);
-  return Comparer(&original, written, progress).run();
+  return Comparer(&original, written, progress).run(pool);
 }
 
 }  // namespace rosi::gguf

@@ -39,7 +39,7 @@ struct Comparison {
 /// grow with their size.
 /// Throws core::Error{gguf_invalid} when a file can't be parsed, or the output holds no record of this library;
 /// {file_failed}, {option_invalid} for another part than the first, {aborted}.
-Comparison compare(const std::optional<std::filesystem::path>& source, const std::filesystem::path& output,
+Comparison compare(const std::optional<std::filesystem::path>& source, const std::filesystem::path& output, int threads,
                    const core::Progress& progress);
 
 }  // namespace rosi::gguf

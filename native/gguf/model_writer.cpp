@@ -46,18 +46,21 @@ void ModelWriter::write_tensor(std::size_t part, const Tensor& tensor, std::span
 
 void ModelWriter::set_text(std::string_view key, std::string_view value) { writers_.front()->set_text(key, value); }
 
-std::vector<std::string> ModelWriter::write_other_parts(const core::OnBytes& on_bytes) {
-  std::vector<std::string> digests;
-  for (std::size_t i = 1; i < writers_.size(); ++i) {
-    writers_[i]->write_header();
-    digests.push_back(writers_[i]->sha256(on_bytes));
-  }
+std::vector<std::string> ModelWriter::write_other_parts(const core::ThreadPool& threads,
+                                                        const core::OnBytes& on_bytes) {
+  std::vector<std::string> digests(writers_.size() - 1);
+  threads.for_each(std::ssize(digests), [&](std::int64_t i, const core::ThreadPool::Run&) {
+    const auto part = static_cast<std::size_t>(i);
+    writers_[part + 1]->write_header();
+    digests[part] = writers_[part + 1]->sha256(on_bytes);
+  });
   return digests;
 }
 
-std::string ModelWriter::write_first_part(std::string_view key, const core::OnBytes& on_bytes) {
+std::string ModelWriter::write_first_part(std::string_view key, const core::ThreadPool& threads,
+                                          const core::OnBytes& on_bytes) {
   writers_.front()->write_header();
-  return writers_.front()->checksum(key, on_bytes);
+  return writers_.front()->checksum(key, threads, on_bytes);
 }
 
 Draft ModelWriter::finish() {

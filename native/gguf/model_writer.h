@@ -28,10 +28,11 @@ class ModelWriter {
   void write_tensor(std::size_t part, const Tensor& tensor, std::span<const std::byte> bytes);
   /// Not thread-safe. `value` is as long as the one given to the constructor.
   void set_text(std::string_view key, std::string_view value);
-  /// Completes all files but the first, and returns their SHA-256.
-  std::vector<std::string> write_other_parts(const core::OnBytes& on_bytes);
+  /// Completes all files but the first, and returns their SHA-256. `on_bytes` is called from several threads, as in the
+  /// next one.
+  std::vector<std::string> write_other_parts(const core::ThreadPool& threads, const core::OnBytes& on_bytes);
   /// Completes the first; returns its checksum, which it holds as `key` (Writer::checksum()).
-  std::string write_first_part(std::string_view key, const core::OnBytes& on_bytes);
+  std::string write_first_part(std::string_view key, const core::ThreadPool& threads, const core::OnBytes& on_bytes);
   /// Waits until the disk has all. Nothing may be called afterwards.
   Draft finish();
 

@@ -34,7 +34,7 @@ struct Record {
   std::string source_sha256;  // of all its files, one after the other
   std::vector<TensorRecord> tensors;
   std::vector<std::string> parts;  // SHA-256 of the files after the first
-  /// SHA-256 of the whole first file, computed with '0' in place of these 64 digits themselves.
+  /// Of the whole first file, with '0' in place of these 64 digits themselves: core/checksum.h.
   std::string checksum;
   std::uint64_t checksum_place = 0;  // of its first digit, from the start of the file
   std::uint64_t undo_bytes = 0;      // at the end of the file

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "core/sha256.h"
+#include "core/checksum.h"
 #include "gguf/record.h"
 
 namespace rosi::gguf {
@@ -32,9 +32,9 @@ void seal(Draft& draft, std::uint64_t undo_bytes, const core::Progress& progress
   core::OutputFile& output = draft.first();
   output.write(place_of(file, undo_key, undo_digits), std::as_bytes(std::span(digits)));
   double done = 0;
-  const std::string checksum = core::sha256_with_zeros(
+  const std::string checksum = core::checksum(
       size, checksum_place, core::sha256_digits,
-      [&](std::uint64_t offset, std::span<std::byte> target) { output.read(offset, target); },
+      [&](std::uint64_t offset, std::span<std::byte> target) { output.read(offset, target); }, core::ThreadPool(1),
       [&](std::uint64_t bytes) { core::report(progress, (done += double(bytes)) / double(size)); });
   output.write(checksum_place, std::as_bytes(std::span(checksum)));
   output.sync();

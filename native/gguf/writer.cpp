@@ -4,6 +4,8 @@
 #include <cassert>
 #include <set>
 
+#include "core/checksum.h"
+
 namespace rosi::gguf {
 namespace {
 
@@ -84,18 +86,18 @@ void Writer::set_text(std::string_view key, std::string_view value) { header_.se
 
 void Writer::write_header() { header_.write(*output_, layout_.tensor_infos()); }
 
-std::string Writer::checksum(std::string_view key, const core::OnBytes& on_bytes) {
+std::string Writer::checksum(std::string_view key, const core::ThreadPool& threads, const core::OnBytes& on_bytes) {
   const std::uint64_t place = header_.text_place(key);
-  const std::string digest = core::sha256_with_zeros(
+  const std::string digest = core::checksum(
       output_bytes_, place, core::sha256_digits,
-      [this](std::uint64_t offset, std::span<std::byte> target) { output_->read(offset, target); }, on_bytes);
+      [this](std::uint64_t offset, std::span<std::byte> target) { output_->read(offset, target); }, threads, on_bytes);
   output_->write(place, std::as_bytes(std::span(digest)));
   return digest;
 }
 
 std::string Writer::sha256(const core::OnBytes& on_bytes) const {
   const auto read = [this](std::uint64_t offset, std::span<std::byte> target) { output_->read(offset, target); };
-  return core::sha256_with_zeros(output_bytes_, 0, 0, read, on_bytes);
+  return core::sha256(output_bytes_, read, on_bytes);
 }
 
 std::unique_ptr<core::OutputFile> Writer::finish() {

@@ -12,6 +12,7 @@
 
 #include "core/file_io.h"
 #include "core/sha256.h"
+#include "core/thread_pool.h"
 #include "gguf/file.h"
 #include "gguf/header.h"
 #include "gguf/layout.h"
@@ -38,8 +39,9 @@ class Writer {
   /// Not thread-safe. `value` is as long as the one given to the constructor.
   void set_text(std::string_view key, std::string_view value);
   void write_header();
-  /// The SHA-256 of the output with '0' for the digits of `key`'s value; writes it there and returns it.
-  std::string checksum(std::string_view key, const core::OnBytes& on_bytes);
+  /// The checksum of the output with '0' for the digits of `key`'s value (core/checksum.h); writes it there and returns
+  /// it. `on_bytes` is called from several threads.
+  std::string checksum(std::string_view key, const core::ThreadPool& threads, const core::OnBytes& on_bytes);
   /// The SHA-256 of the output as it is.
   std::string sha256(const core::OnBytes& on_bytes) const;
   /// Waits until the disk has it. Nothing may be called afterwards.

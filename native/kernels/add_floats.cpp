@@ -7,14 +7,18 @@
 #include "core/clones.h"
 #include "kernels/blocks.h"
 #include "kernels/flip_weight.h"
+#include "kernels/halves.h"
 #include "kernels/sweep_cpu.h"
 
 namespace rosi::kernels {
 namespace {
 
+void add(const WeightF16* source, WeightF16* target, std::int64_t n, float left, const float* right) {
+  add_to_halves(source, target, n, left, right);
+}
 template <class Weight>
-ROSI_CLONES void add(const Weight* __restrict source, Weight* __restrict target, std::int64_t n, float left,
-                     const float* __restrict right) {
+ROSI_WIDE_CLONES void add(const Weight* __restrict source, Weight* __restrict target, std::int64_t n, float left,
+                          const float* __restrict right) {
   using Bits = typename Weight::Bits;
   for (std::int64_t j = 0; j < n; ++j)
     store_bits(target[j].bytes, sum_bits<Weight>(load_bits<Bits>(source[j].bytes), left, right[j]));
@@ -22,9 +26,9 @@ ROSI_CLONES void add(const Weight* __restrict source, Weight* __restrict target,
 
 /// Up to 32 weights of a row; returns the carry after them.
 template <class Weight>
-ROSI_CLONES float flip_run(const Weight* __restrict source, Weight* __restrict target, int n, RowWeights row,
-                           float row_penalty, const float* __restrict t, const float* __restrict mu,
-                           float* __restrict lack, float carry) {
+ROSI_WIDE_CLONES float flip_run(const Weight* __restrict source, Weight* __restrict target, int n, RowWeights row,
+                                float row_penalty, const float* __restrict t, const float* __restrict mu,
+                                float* __restrict lack, float carry) {
   float weighted[kRun] = {};
   for (int k = 0; k < n; ++k) {
     const float error = flip_weight(source[k], target[k], row, row_penalty, t[k], mu[k], lack[k], carry);

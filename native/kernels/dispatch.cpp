@@ -6,6 +6,7 @@
 #include "core/clones.h"
 #include "core/error.h"
 #include "kernels/blocks.h"
+#include "kernels/halves.h"
 #include "kernels/rank_one.h"
 #include "kernels/row_codes.h"
 #include "kernels/tensor_view.h"
@@ -16,8 +17,9 @@ namespace {
 // 2^31: rows and columns are counted in 32 bits on the way; the largest real dimension is about 10^5 to 10^6.
 constexpr std::int64_t kLargestDimension = std::numeric_limits<std::int32_t>::max();
 
+void load_floats(const WeightF16* weights, float* out, std::int64_t n) { load_halves(weights, out, n); }
 template <class Weight>
-ROSI_CLONES void load_floats(const Weight* __restrict weights, float* __restrict out, std::int64_t n) {
+ROSI_WIDE_CLONES void load_floats(const Weight* __restrict weights, float* __restrict out, std::int64_t n) {
   for (std::int64_t j = 0; j < n; ++j) out[j] = weights[j].load();
 }
 

@@ -53,8 +53,8 @@ ROSI_INLINE void add_lanes(const float* before, const float* after, int n, doubl
   }
 }
 
-ROSI_CLONES void add_changes(const float* before, const float* after, int n, double p, const float* mu, double* column,
-                             RowSums& sums) {
+ROSI_WIDE_CLONES void add_changes(const float* before, const float* after, int n, double p, const float* mu,
+                                  double* column, RowSums& sums) {
   int begin = 0;
   for (; begin + kRun <= n; begin += kRun) {
     add_lanes(before + begin, after + begin, kRun, p, mu + begin, column + begin, sums);
@@ -63,7 +63,7 @@ ROSI_CLONES void add_changes(const float* before, const float* after, int n, dou
 }
 
 /// Of 256 weights at most: few enough for float32, whose error a share of their norm can't show.
-ROSI_CLONES double sum_squares(const float* values, int n) {
+ROSI_WIDE_CLONES double sum_squares(const float* values, int n) {
   float squares[kRun] = {};
   int begin = 0;
   for (; begin + kRun <= n; begin += kRun) {
@@ -74,8 +74,8 @@ ROSI_CLONES double sum_squares(const float* values, int n) {
 }
 
 /// Adds up the squared errors of each column.
-ROSI_CLONES void add_errors(const float* before, const float* after, int n, double s, const float* t,
-                            double* __restrict errors) {
+ROSI_WIDE_CLONES void add_errors(const float* before, const float* after, int n, double s, const float* t,
+                                 double* __restrict errors) {
   for (int k = 0; k < n; ++k) {
     const double error = change_between(before[k], after[k]) - s * double{t[k]};
     errors[k] += error * error;

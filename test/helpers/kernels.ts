@@ -7,6 +7,13 @@ import { native, type AdapterHandle, type NativeAddon, type SessionHandle } from
 export interface Kernels extends Pick<NativeAddon, 'gatedFactor'>, PassProbes {
   /** Overwrites all codes and stores the old ones again, by lanes or one by one: gives `bytes` back. */
   _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;
+  /** `bytes` as F16 and with left * right added, by the processor's conversions where it has them, or without. */
+  _halves(
+    bytes: Uint8Array,
+    left: number,
+    right: Float32Array,
+    portable: boolean,
+  ): { sums: Uint8Array; values: Float32Array };
   /** What is said of the first row of logits, and KL from it to the other. */
   _softmax(logits: Float32Array, others: Float32Array): { top: number; logNorm: number; divergence: number };
   /** The engine's own dequantiser. */

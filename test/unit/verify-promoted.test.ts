@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { verifyUpdate } from '../../lib';
 import { temporaryFolder } from '../helpers/temporary';
 import { readGguf, tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
+import { checksumOf } from '../helpers/checksum';
 import { updateFile } from '../helpers/update-file';
 
 const folder = temporaryFolder();
@@ -47,8 +47,7 @@ function forge(edit: (bytes: Buffer) => Buffer | void): string {
   const original = readFileSync(output);
   const edited = edit(original) ?? original;
   const { at } = readGguf(output).entries.find(({ key }) => key === 'rosi.checksum')!; // before every place that moves
-  edited.fill('0', at, at + 64);
-  edited.write(createHash('sha256').update(edited).digest('hex'), at);
+  edited.write(checksumOf(edited, at), at);
   writeFileSync(changed, edited);
   return changed;
 }

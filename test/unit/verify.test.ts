@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { native, runTask, type NativeVerifyResult } from '../../lib/native';
+import { checksumOf } from '../helpers/checksum';
 import { temporaryFolder } from '../helpers/temporary';
 import { randomBytes, readGguf, tinyGguf, type TinyOptions } from '../helpers/tiny-gguf';
 
@@ -44,8 +45,7 @@ function forge(edit: (bytes: Buffer) => Buffer | void): string {
   change(edit);
   const { bytes, entries } = readGguf(changed);
   const { at } = entries.find(({ key }) => key === 'rosi.checksum')!;
-  bytes.fill('0', at, at + 64);
-  bytes.write(createHash('sha256').update(bytes).digest('hex'), at);
+  bytes.write(checksumOf(bytes, at), at);
   writeFileSync(changed, bytes);
   return changed;
 }
