@@ -1,5 +1,5 @@
 // Speed and memory beside what others would run for the same, in one run: writes docs/benchmarks.md, or prints it.
-//   npm run bench -- [MODEL.gguf] [--only kernels,update,capture,answers] [--repeats 5] [--threads 2] [--transformers] [--print]
+//   npm run bench -- [MODEL.gguf] [--only kernels,update,capture,job,answers] [--repeats 5] [--threads 2] [--transformers] [--print]
 // Without MODEL.gguf the tests' model, which is too small to say much. Nothing else should run meanwhile.
 // The peers: tools of the engine (scripts/engine-tools.mjs), numpy in build/bench-venv, and with --transformers PyTorch in
 // build/peft-venv, some gigabytes.
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 
 import { answers } from './bench/answers.mjs';
 import { capture } from './bench/capture.mjs';
+import { job } from './bench/job.mjs';
 import { kernels } from './bench/kernels.mjs';
 import { circumstances } from './bench/measure.mjs';
 import { update } from './bench/update.mjs';
@@ -19,7 +20,7 @@ const load = (name) => createRequire(import.meta.url)(join(root, 'dist', `${name
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    only: { type: 'string', default: 'kernels,update,capture,answers' },
+    only: { type: 'string', default: 'kernels,update,capture,job,answers' },
     repeats: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
     transformers: { type: 'boolean', default: false },
@@ -40,6 +41,10 @@ const updateNote =
 const captureNote =
   'Whole programs, from their start to their end: loading, and for the tool also the vectors it makes. rosi and transformers say how long they read.';
 
+const jobNote =
+  "From the file and prompts to a file of the same types, the edit's layer and strength given. rosi: right factors that detect, the finished file run " +
+  "against the exact edit, verified. The others: the paper's rule, nothing checked; what transformers reads is written by gguf and numpy, not converted back.";
+
 const answersNote =
   "Without loading. The engine's column: what these prompts and answers would take at the speeds that it prints.";
 
@@ -55,6 +60,7 @@ if (wanted.has('kernels')) {
 for (const [name, title, work, note] of [
   ['update', `Update of ${basename(model)}`, update, updateNote],
   ['capture', `Capture from ${basename(model)}`, capture, captureNote],
+  ['job', `The whole job on ${basename(model)}`, job, jobNote],
   ['answers', `Answers of ${basename(model)}`, answers, answersNote],
 ]) {
   if (!wanted.has(name)) continue;

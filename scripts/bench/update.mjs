@@ -6,6 +6,7 @@ import { engineTool } from '../engine-tools.mjs';
 import { root } from '../lay-out-engine.mjs';
 import { pythonWith } from '../venv.mjs';
 import { alternating, table, timed } from './measure.mjs';
+import { fileType, middleEdit, typeList } from './same-types.mjs';
 
 /** @param library - Exports of the package. @param folder - For what is written; on the disk that is measured. */
 export async function update(library, model, folder, { repeats, threads }) {
@@ -15,14 +16,13 @@ export async function update(library, model, folder, { repeats, threads }) {
   const some = (set) => Object.fromEntries(Object.entries(set).map(([role, prompts]) => [role, prompts.slice(0, 16)]));
   const prompts = { fit: some(fit), validation: some(validation), test: some(test) };
   const { tensors, metadata } = await inspect(model);
-  const saved = await makePlan(model, prompts, { ...edit(tensors), threads, uncensored: false });
+  const saved = await makePlan(model, prompts, { ...middleEdit(tensors), threads, uncensored: false });
   await savePlan(at('plan.json'), saved.plan, saved.provenance);
   await writeOutputs({ lora: at('lora.gguf') }, saved);
   const names = new Set(saved.plan.tensors.map(({ name }) => name));
   const factors = saved.plan.tensors.map(({ name, left, right }) => ({ name, left: [...left], right: [...right] }));
   writeFileSync(at('factors.json'), JSON.stringify(factors));
-  // Back to the very types that the file has: the tool's own mixtures differ with the shapes.
-  writeFileSync(at('types.txt'), tensors.map(({ name, type }) => `${name}=${type.toLowerCase()}\n`).join(''));
+  writeFileSync(at('types.txt'), typeList(tensors));
 
   const count = String(threads);
   const python = pythonWith('bench', 'bench/requirements.txt');
@@ -73,17 +73,4 @@ export async function update(library, model, folder, { repeats, threads }) {
     lines: table(['', 'seconds', 'times rosi', 'peak RSS, MiB', 'of it no file', 'written, MiB'], rows),
     about: `${metadata['general.architecture']}, ${(statSync(model).size / 2 ** 20).toFixed(1)} MiB, ${touched.length} of ${tensors.length} tensors with ${(nWeights / 1e6).toFixed(1)} million weights changed`,
   };
-}
-
-/** An edit of every block, at a middle one's direction. */
-function edit(tensors) {
-  const nLayer = 1 + Math.max(...tensors.map(({ name }) => Number(/^blk\.(\d+)\./u.exec(name)?.[1] ?? 0)));
-  return { layer: Math.round(0.6 * nLayer), layers: [0, nLayer - 1], strength: 1 };
-}
-
-/** The type of most changed tensors, for what the tool wants to be told beside the types of all. */
-function fileType(tensors, names) {
-  const counts = new Map();
-  for (const { name, type } of tensors) if (names.has(name)) counts.set(type, (counts.get(type) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1])[0][0];
 }
