@@ -42,7 +42,7 @@ ROSI_INLINE void add_exps(const float* logits, float highest, int n, double* sum
 }
 
 /// Sum of e^(logit - highest), at least 1.
-ROSI_CLONES double sum_exps(const float* logits, float highest, int n_vocab) {
+ROSI_WIDE_CLONES double sum_exps(const float* logits, float highest, int n_vocab) {
   double sums[kLanes] = {};
   int begin = 0;
   for (; begin + kLanes <= n_vocab; begin += kLanes) add_exps(logits + begin, highest, kLanes, sums);
@@ -50,7 +50,7 @@ ROSI_CLONES double sum_exps(const float* logits, float highest, int n_vocab) {
   return std::accumulate(sums, sums + kLanes, 0.0);
 }
 
-ROSI_CLONES float highest_of(const float* logits, int n) {
+ROSI_WIDE_CLONES float highest_of(const float* logits, int n) {
   float lanes[kLanes];
   std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   int begin = 0;
@@ -71,7 +71,7 @@ ROSI_INLINE void add_terms(const float* base, float highest, const float* other,
 }
 
 /// Sum of e^(base - highest) (base - other - difference).
-ROSI_CLONES double sum_terms(const float* base, float highest, const float* other, int n_vocab, double difference) {
+ROSI_WIDE_CLONES double sum_terms(const float* base, float highest, const float* other, int n_vocab, double difference) {
   double sums[kLanes] = {};
   int begin = 0;
   for (; begin + kLanes <= n_vocab; begin += kLanes) {
