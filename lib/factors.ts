@@ -22,7 +22,10 @@ interface Inputs {
   kept: Rows;
 }
 
-type FactorOptions = CallOptions & { rightFactor: RightFactor; rho: number; threads: number };
+type FactorOptions = CallOptions & { rightFactor: RightFactor; rhos: readonly number[]; threads: number };
+
+// Writers that are solved for at once: each holds its kept inputs twice.
+const mostAtOnce = 4;
 
 // Below this an expert's mean input is that of a few prompts' words.
 const fewestOfExpert = 8;
@@ -40,39 +43,75 @@ export async function rightFactorsOf(
   model: string,
   activations: Activations,
   writers: readonly Writer[],
-  options: FactorOptions,
+  { rho, ...options }: Omit<FactorOptions, 'rhos'> & { rho: number },
 ): Promise<WriterFactor[]> {
-  const { rightFactor, signal } = options;
+  return (await rightFactorsFor(model, activations, writers, { ...options, rhos: [rho] }))[0]!;
+}
+
+/** {@link rightFactorsOf} for each of several rhos, of which only `gated` depends on. */
+export async function rightFactorsFor(
+  model: string,
+  activations: Activations,
+  writers: readonly Writer[],
+  options: FactorOptions,
+): Promise<WriterFactor[][]> {
+  const { rightFactor, rhos, threads, signal } = options;
   const tick = ticker(options, 'factors', writers.length, 'tensors');
   const names = writers.map((writer) => writer.name);
   const rows = rightFactor.startsWith('mean-row')
     ? await runTask(() => native.meanRows(model, names, tick), signal)
     : undefined;
-  const factors: WriterFactor[] = [];
-  for (const [i, writer] of writers.entries()) {
+  const atOnce = Math.min(threads, mostAtOnce);
+  let done = 0;
+  const factors = await inTurn(writers, atOnce, async (writer, i) => {
     const { harmless, borderline, positions, harmful, kept } = activations.inputs.get(writer.name)!;
     const all = { harmful, kept: concatenate([harmless, borderline, positions, ...(kept ? [kept] : [])]) };
     const meanRow = (expert: number) => rows?.[i]?.subarray(expert * writer.nIn, (expert + 1) * writer.nIn);
-    factors.push(await factorOf(writer, all, meanRow, options));
-    tick((i + 1) / writers.length);
-  }
-  return factors;
+    const found = await factorsOf(writer, all, meanRow, { ...options, threads: Math.floor(threads / atOnce) });
+    tick(++done / writers.length);
+    return found;
+  });
+  return rhos.map((_, k) => factors.map((ofRhos) => ofRhos[k]!));
 }
 
-async function factorOf(
+/** What `work` makes of each item, in order, `atOnce` of them under way. After one has failed no other is begun. */
+async function inTurn<Item, T>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item, i: number) => Promise<T>,
+): Promise<T[]> {
+  const made: T[] = [];
+  let next = 0;
+  const lane = async () => {
+    try {
+      while (next < items.length) {
+        const i = next++;
+        made[i] = await work(items[i]!, i);
+      }
+    } finally {
+      next = items.length;
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: atOnce }, lane));
+  for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason;
+  return made;
+}
+
+/** One for each rho. */
+async function factorsOf(
   writer: Writer,
   all: Inputs,
   meanRow: (expert: number) => Float32Array | undefined,
   options: FactorOptions,
-): Promise<WriterFactor> {
+): Promise<WriterFactor[]> {
   if (all.harmful.experts === undefined) {
-    const right = await solve(all, meanRow(0), options);
-    return { writer, right, inputs: statistics([all.harmful], right), sharing: [] };
+    const rights = await solve(all, meanRow(0), options);
+    return rights.map((right) => ({ writer, right, inputs: statistics([all.harmful], right), sharing: [] }));
   }
-  const right = new Float32Array(writer.nExperts * writer.nIn);
+  const rights = options.rhos.map(() => new Float32Array(writer.nExperts * writer.nIn));
   const reached: Rows[] = [];
   const sharing: number[] = [];
-  let shared: Float32Array | undefined;
+  let shared: Float32Array[] | undefined;
   for (let expert = 0; expert < writer.nExperts; ++expert) {
     const own = { harmful: rowsOfExpert(all.harmful, expert), kept: rowsOfExpert(all.kept, expert) };
     const enough = own.harmful.count >= fewestOfExpert;
@@ -81,9 +120,10 @@ async function factorOf(
     reached.push(own.harmful);
     const ofExpert = meanRow(expert);
     if (ofExpert === undefined && !enough) shared ??= await solve(all, undefined, options);
-    right.set((!enough && shared) || (await solve(inputs, ofExpert, options)), expert * writer.nIn);
+    const solved = (!enough && shared) || (await solve(inputs, ofExpert, options));
+    for (const [k, right] of rights.entries()) right.set(solved[k]!, expert * writer.nIn);
   }
-  return { writer, right, inputs: statistics(reached, right), sharing };
+  return rights.map((right) => ({ writer, right, inputs: statistics(reached, right), sharing }));
 }
 
 /** `rows` of each expert. */
@@ -111,18 +151,20 @@ function statistics(rows: readonly Rows[], right: Float32Array): InputStatistics
   return { meanSquares, responseRms: Math.sqrt(power / Math.max(1, count)) };
 }
 
+/** A right factor for each rho. */
 async function solve(
   { harmful, kept }: Inputs,
   meanRow: Float32Array | undefined,
-  { rightFactor, rho, threads, signal }: FactorOptions,
-): Promise<Float32Array> {
+  { rightFactor, rhos, threads, signal }: FactorOptions,
+): Promise<Float32Array[]> {
   const mean = Float32Array.from(meanOf(harmful));
-  if (meanRow !== undefined) return signed(meanRow, rightFactor, dot(meanRow, mean));
+  if (meanRow !== undefined) return rhos.map(() => signed(meanRow, rightFactor, dot(meanRow, mean)));
   if (rightFactor === 'mean-input') {
     const norm = dot(mean, mean);
-    return mean.map((value) => value / norm);
+    return rhos.map(() => mean.map((value) => value / norm));
   }
-  return runTask(() => native.gatedFactor({ kept: kept.data, keptCount: kept.count, mean, rho, threads }), signal);
+  const request = { kept: kept.data, keptCount: kept.count, mean, rhos: [...rhos], threads };
+  return runTask(() => native.gatedFactors(request), signal);
 }
 
 /**

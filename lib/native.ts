@@ -322,10 +322,11 @@ export interface NativeAddon {
     request: { texts: Int32Array[]; from: number[]; base: NativeRun; other: NativeRun },
     onProgress: Tick,
   ): Task<NativeDrift>;
-  gatedFactor(
-    request: { kept: Float32Array; keptCount: number; mean: Float32Array; rho: number; threads: number },
+  /** A factor for each rho. */
+  gatedFactors(
+    request: { kept: Float32Array; keptCount: number; mean: Float32Array; rhos: number[]; threads: number },
     onProgress?: Tick,
-  ): Task<Float32Array>;
+  ): Task<Float32Array[]>;
   /** Of matrices of any type. */
   meanRows(path: string, names: string[], onProgress?: Tick): Task<Float32Array[]>;
   /** The mean of each row. */

@@ -1,5 +1,5 @@
 import type { Activations } from './capture';
-import { rightFactorsOf, type WriterFactor } from './factors';
+import { rightFactorsFor, rightFactorsOf, type WriterFactor } from './factors';
 import type { RightFactor } from './options';
 import type { CallOptions } from './stage';
 import { auroc } from './statistics';
@@ -49,10 +49,9 @@ export async function chooseFactors(
     const rho = options.rho ?? 1;
     return { factors: await rightFactorsOf(model, activations, writers, { ...options, rho }), rho, detection: [] };
   }
-  for (const rho of candidates) {
-    const factors = await rightFactorsOf(model, activations, writers, { ...options, rho });
-    tried.push({ rho, auroc: detectionOf(factors, held), factors });
-  }
+  const found = await rightFactorsFor(model, activations, writers, { ...options, rhos: candidates });
+  for (const [k, factors] of found.entries())
+    tried.push({ rho: candidates[k]!, auroc: detectionOf(factors, held), factors });
   const best = Math.max(...tried.map((one) => one.auroc));
   const { rho, factors } = tried.find((one) => !(one.auroc < best - closeEnough))!;
   return { factors, rho, detection: tried.map((one) => ({ rho: one.rho, auroc: one.auroc })) };

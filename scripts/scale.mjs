@@ -202,9 +202,9 @@ async function captures() {
 async function solves() {
   log('gated factors');
   const solve = async (count, width) => {
-    const request = { kept: floats(count * width), keptCount: count, mean: floats(width), rho: 0.3, threads };
+    const request = { kept: floats(count * width), keptCount: count, mean: floats(width), rhos: [0.3], threads };
     const runs = [];
-    for (let i = 0; i < 3; ++i) runs.push(await timeOf(() => runTask(() => native.gatedFactor(request))));
+    for (let i = 0; i < 3; ++i) runs.push(await timeOf(() => runTask(() => native.gatedFactors(request))));
     return median(runs);
   };
   const byCount = [];

@@ -1,4 +1,4 @@
-// gatedFactor, and the kernels one by one for tests.
+// gatedFactors, and the kernels one by one for tests.
 #include "bindings/args.h"
 #include "bindings/kernel_values.h"
 #include "bindings/promise_worker.h"
@@ -18,24 +18,32 @@
 namespace rosi::bindings {
 namespace {
 
-class GatedFactorWorker final : public PromiseWorker {
+class GatedFactorsWorker final : public PromiseWorker {
  public:
-  explicit GatedFactorWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]) {
+  explicit GatedFactorsWorker(const Napi::CallbackInfo& info) : PromiseWorker(info.Env(), info[1]) {
     const auto request = info[0].As<Napi::Object>();
     kept_ = to_floats(request.Get("kept"));
     kept_count_ = to_int(request.Get("keptCount"), 0);
     mean_ = to_floats(request.Get("mean"));
-    rho_ = request.Get("rho").As<Napi::Number>();
+    const auto rhos = request.Get("rhos").As<Napi::Array>();
+    for (std::uint32_t i = 0; i < rhos.Length(); ++i) rhos_.push_back(Napi::Value(rhos[i]).As<Napi::Number>());
     threads_ = to_int(request.Get("threads"), 1);
-    factor_.resize(mean_.size());
+    factors_.resize(rhos_.size() * mean_.size());
   }
 
  private:
-  void run() override { kernels::gated_factor(kept_, kept_count_, mean_, rho_, threads_, factor_); }
-  Napi::Value result() override { return to_js(Env(), factor_); }
-  std::vector<float> kept_, mean_, factor_;
+  void run() override { kernels::gated_factors(kept_, kept_count_, mean_, rhos_, threads_, factors_); }
+  Napi::Value result() override {
+    Napi::Array js = Napi::Array::New(Env(), rhos_.size());
+    for (std::uint32_t i = 0; i < rhos_.size(); ++i) {
+      const auto begin = factors_.begin() + std::ptrdiff_t(i * mean_.size());
+      js[i] = to_js(Env(), std::vector<float>(begin, begin + std::ssize(mean_)));
+    }
+    return js;
+  }
+  std::vector<float> kept_, mean_, factors_;
+  std::vector<double> rhos_;
   std::int64_t kept_count_ = 0;
-  double rho_ = 1;
   int threads_ = 1;
 };
 
@@ -162,7 +170,7 @@ Napi::Value halves(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_kernels(Napi::Env env, Napi::Object exports) {
-  exports.Set("gatedFactor", Napi::Function::New(env, start<GatedFactorWorker>));
+  exports.Set("gatedFactors", Napi::Function::New(env, start<GatedFactorsWorker>));
   exports.Set("_addRankOne", Napi::Function::New(env, checked<add_rank_one>));
   exports.Set("_dequantize", Napi::Function::New(env, checked<dequantize>));
   exports.Set("_quantize", Napi::Function::New(env, checked<quantize>));

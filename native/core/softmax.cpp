@@ -71,7 +71,8 @@ ROSI_INLINE void add_terms(const float* base, float highest, const float* other,
 }
 
 /// Sum of e^(base - highest) (base - other - difference).
-ROSI_WIDE_CLONES double sum_terms(const float* base, float highest, const float* other, int n_vocab, double difference) {
+ROSI_WIDE_CLONES double sum_terms(const float* base, float highest, const float* other, int n_vocab,
+                                  double difference) {
   double sums[kLanes] = {};
   int begin = 0;
   for (; begin + kLanes <= n_vocab; begin += kLanes) {

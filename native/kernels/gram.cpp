@@ -116,41 +116,47 @@ bool solve(std::vector<double>& a, std::vector<double>& b) {
 
 }  // namespace
 
-void gated_factor(std::span<const float> kept, std::int64_t n_kept, std::span<const float> mean, double rho,
-                  int threads, std::span<float> factor) {
+void gated_factors(std::span<const float> kept, std::int64_t n_kept, std::span<const float> mean,
+                   std::span<const double> rhos, int threads, std::span<float> factors) {
   const std::int64_t d = static_cast<std::int64_t>(mean.size());
   // 2^15: the solution holds n_kept^2 doubles, 8 GiB at this number; a few hundred inputs are enough.
-  if (n_kept < 0 || n_kept > 32768 || d < 1 || factor.size() != mean.size() ||
+  if (n_kept < 0 || n_kept > 32768 || d < 1 || factors.size() != rhos.size() * mean.size() ||
       kept.size() != static_cast<std::size_t>(n_kept) * mean.size()) {
-    refuse("the kept inputs must be keptCount rows as long as the mean input, and the factor as long as it too",
+    refuse("the kept inputs must be keptCount rows as long as the mean input, and each factor as long as it too",
            {{"keptCount", double(n_kept)}, {"kept", double(kept.size())}, {"mean", double(mean.size())}});
   }
-  if (!(rho > 0) || !std::isfinite(rho)) refuse("rho must be a number above 0", {{"rho", rho}});
-
+  for (const double rho : rhos) {
+    if (!(rho > 0) || !std::isfinite(rho)) refuse("rho must be a number above 0", {{"rho", rho}});
+  }
   const double mean_squares = dot(mean.data(), mean.data(), d);
   if (!(mean_squares > 0) || !std::isfinite(mean_squares)) {
     refuse("the mean input is zero, or has a number that is not finite", {{"meanSquares", mean_squares}});
   }
-  std::vector<double> unscaled(mean.begin(), mean.end());  // proportional to (C + lambda I)^-1 m
-  double trace = 0;                                        // of K K^T
+  double trace = 0;  // of K K^T
   for (std::int64_t i = 0; i < n_kept; ++i) trace += dot(kept.data() + i * d, kept.data() + i * d, d);
   if (!std::isfinite(trace)) refuse("a kept input has a number that is not finite", {{"trace", trace}});
-  if (trace > 0) {
-    std::vector<double> gram = gram_matrix(kept.data(), n_kept, d, core::ThreadPool(threads));
-    // n_kept * lambda, since lambda = rho * trace(C) / d and trace(C) = trace / n_kept.
-    const double ridge = rho * trace / double(d);
-    std::vector<double> weights(static_cast<std::size_t>(n_kept));
-    for (std::int64_t i = 0; i < n_kept; ++i) {
-      gram[static_cast<std::size_t>(i * n_kept + i)] += ridge;
-      weights[i] = dot(kept.data() + i * d, mean.data(), d);
-    }
-    if (!solve(gram, weights))
-      refuse("rho is too small for the kept inputs, which are nearly dependent", {{"rho", rho}});
-    for (std::int64_t i = 0; i < n_kept; ++i) subtract_scaled(kept.data() + i * d, weights[i], unscaled.data(), d);
+  std::vector<double> gram, along_kept(trace > 0 ? static_cast<std::size_t>(n_kept) : 0);
+  if (trace > 0) gram = gram_matrix(kept.data(), n_kept, d, core::ThreadPool(threads));
+  for (std::size_t i = 0; i < along_kept.size(); ++i) {
+    along_kept[i] = dot(kept.data() + static_cast<std::int64_t>(i) * d, mean.data(), d);
   }
-  const double along_mean = dot(mean.data(), unscaled.data(), d);
-  if (!(along_mean > 0)) refuse("rho is too small: the mean input lies within the kept ones", {{"rho", rho}});
-  for (std::int64_t j = 0; j < d; ++j) factor[j] = static_cast<float>(unscaled[j] / along_mean);
+  for (std::size_t k = 0; k < rhos.size(); ++k) {
+    const double rho = rhos[k];
+    std::vector<double> unscaled(mean.begin(), mean.end());  // proportional to (C + lambda I)^-1 m
+    if (trace > 0) {
+      // n_kept * lambda, since lambda = rho * trace(C) / d and trace(C) = trace / n_kept.
+      const double ridge = rho * trace / double(d);
+      std::vector<double> ridged = gram, weights = along_kept;
+      for (std::int64_t i = 0; i < n_kept; ++i) ridged[static_cast<std::size_t>(i * n_kept + i)] += ridge;
+      if (!solve(ridged, weights))
+        refuse("rho is too small for the kept inputs, which are nearly dependent", {{"rho", rho}});
+      for (std::int64_t i = 0; i < n_kept; ++i) subtract_scaled(kept.data() + i * d, weights[i], unscaled.data(), d);
+    }
+    const double along_mean = dot(mean.data(), unscaled.data(), d);
+    if (!(along_mean > 0)) refuse("rho is too small: the mean input lies within the kept ones", {{"rho", rho}});
+    float* factor = factors.data() + static_cast<std::int64_t>(k) * d;
+    for (std::int64_t j = 0; j < d; ++j) factor[j] = static_cast<float>(unscaled[j] / along_mean);
+  }
 }
 
 }  // namespace rosi::kernels

@@ -1,4 +1,4 @@
-// The gated right factor, solved through the Gram matrix of the kept inputs.
+// Gated right factors, solved through the Gram matrix of the kept inputs.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,13 @@ namespace rosi::kernels {
 ///
 ///   (C + lambda I)^-1 m = (m - K^T (n_kept lambda I + K K^T)^-1 K m) / lambda
 ///
-/// kept [n_kept][d_in] row-major, mean m [d_in], factor r [d_in]; rho > 0, dimensionless. Products are float32 in
+/// kept [n_kept][d_in] row-major, mean m [d_in], factors [n_rhos][d_in], an r for each rho > 0, dimensionless; the Gram
+/// matrix is made once. Products are float32 in
 /// blocks of 512, sums of blocks and the Cholesky solution float64; the same bits for any number of threads. Without
-/// kept inputs, or with all of them zero, r = m / |m|^2. Cost: n_kept^2 d_in / 2 multiplications and n_kept^2 doubles.
+/// kept inputs, or with all of them zero, r = m / |m|^2. Cost: n_kept^2 d_in / 2 multiplications,
+/// n_kept^3 / 6 for each rho, and 2 n_kept^2 doubles.
 /// Throws core::Error{option_invalid} for sizes that do not fit, rho <= 0, a mean of zero, numbers that are not finite.
-void gated_factor(std::span<const float> kept, std::int64_t n_kept, std::span<const float> mean, double rho,
-                  int threads, std::span<float> factor);
+void gated_factors(std::span<const float> kept, std::int64_t n_kept, std::span<const float> mean,
+                   std::span<const double> rhos, int threads, std::span<float> factors);
 
 }  // namespace rosi::kernels

@@ -4,7 +4,7 @@ import type { PassProbes } from '../../lib/doctor/kernel-probes';
 import { native, type AdapterHandle, type NativeAddon, type SessionHandle } from '../../lib/native';
 
 /** More kernels, as the addon exports them for tests alone. */
-export interface Kernels extends Pick<NativeAddon, 'gatedFactor'>, PassProbes {
+export interface Kernels extends Pick<NativeAddon, 'gatedFactors'>, PassProbes {
   /** Overwrites all codes and stores the old ones again, by lanes or one by one: gives `bytes` back. */
   _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;
   /** `bytes` as F16 and with left * right added, by the processor's conversions where it has them, or without. */

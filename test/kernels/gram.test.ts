@@ -1,8 +1,10 @@
 import { kernels } from '../helpers/kernels';
 import { noise, norm } from '../helpers/reference';
 
-const gated = (kept: Float32Array, keptCount: number, mean: Float32Array, rho: number, threads = 1) =>
-  kernels.gatedFactor({ kept, keptCount, mean, rho, threads }).done;
+const gatedFor = (kept: Float32Array, keptCount: number, mean: Float32Array, rhos: number[], threads = 1) =>
+  kernels.gatedFactors({ kept, keptCount, mean, rhos, threads }).done;
+const gated = async (kept: Float32Array, keptCount: number, mean: Float32Array, rho: number, threads = 1) =>
+  (await gatedFor(kept, keptCount, mean, [rho], threads))[0]!;
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
@@ -22,7 +24,16 @@ function applied(kept: Float32Array, n: number, r: Float32Array, rho: number): F
   return result;
 }
 
-describe('gatedFactor', () => {
+describe('gatedFactors', () => {
+  test('of several rhos are those of each', async () => {
+    const [kept, mean] = [noise(70 * 90, 1), noise(90, 2)];
+    const rhos = [3, 0.1, 1];
+    const each = await Promise.all(rhos.map((rho) => gated(kept, 70, mean, rho)));
+    expect(await gatedFor(kept, 70, mean, rhos)).toEqual(each);
+    expect(each[0]).not.toEqual(each[1]);
+    expect(await gatedFor(kept, 70, mean, [])).toEqual([]);
+  });
+
   test.each([
     { n: 1, d: 1, rho: 1 },
     { n: 1, d: 70, rho: 0.05 },
