@@ -41,6 +41,7 @@ export async function requireGpuLibrary(signal?: AbortSignal): Promise<GpuLibrar
   } catch (error) {
     const { code, message, details } = error as RosiError;
     if (code !== 'GPU_FAILED') throw error;
-    throw new RosiError(code, `options.gpuUpdate: ${message}. Without it the processor writes the same file`, details);
+    const what = `options.gpuUpdate: ${message}. Without it the processor writes the same file`;
+    throw new RosiError(code, what, details, { cause: error });
   }
 }

@@ -66,6 +66,9 @@ export async function verifyUpdate(
   return { ...found, ok, unchanged, recomputed };
 }
 
+// Each thread holds a tensor.
+const mostRecomputed = 4;
+
 /** The same plan gives the same bytes, in the types that the file has. */
 async function recompute(
   source: string,
@@ -79,7 +82,8 @@ async function recompute(
     const type = promotionTypes.find((one) => one === after.get(tensor.name));
     return type === undefined || type === before.get(tensor.name) ? tensor : { ...tensor, type };
   });
-  const trial = await trialUpdate(source, { ...plan, tensors }, { threads, signal, onProgress });
+  const some = Math.min(threads ?? 1, mostRecomputed);
+  const trial = await trialUpdate(source, { ...plan, tensors }, { threads: some, signal, onProgress });
   const made = new Map(trial.tensors.map(({ name, sha256, realised }) => [name, { sha256, realised }]));
   const record = new Map(readRecord(file).map(({ name, sha256 }) => [name, sha256]));
   return [...new Set([...made.keys(), ...record.keys()])].map((name) => {

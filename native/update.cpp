@@ -69,7 +69,11 @@ struct Work {
 class Tensors {
  public:
   Tensors(const UpdatePlan& plan, const std::vector<Job>& jobs, const Layouts& layouts, core::SharedProgress& progress)
-      : processor_(plan.processor.get()), jobs_(jobs), layouts_(layouts), progress_(progress), results_(jobs.size()) {
+      : accelerator_(plan.accelerator.get()),
+        jobs_(jobs),
+        layouts_(layouts),
+        progress_(progress),
+        results_(jobs.size()) {
     for (std::size_t index = 0; index < jobs.size(); ++index) {
       const std::int64_t n_experts = jobs[index].update->n_experts;
       auto work = std::make_unique<Work>();
@@ -146,13 +150,13 @@ class Tensors {
     const kernels::Realised realised =
         job.decode
             ? kernels::promote({source, source.size() / static_cast<std::size_t>(n_out), job.decode, tensor.type},
-                               job.type, target, n_in, n_out, rank_one, 1, on_progress, processor_)
-            : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, 1, on_progress, processor_);
+                               job.type, target, n_in, n_out, rank_one, 1, on_progress, accelerator_)
+            : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, 1, on_progress, accelerator_);
     progress_.add(std::max(0.0, work - counted));
     return realised;
   }
 
-  const kernels::Processor* processor_;
+  const kernels::Accelerator* accelerator_;
   const std::vector<Job>& jobs_;
   const Layouts& layouts_;
   core::SharedProgress& progress_;

@@ -11,7 +11,7 @@
 
 #include "core/progress.h"
 #include "gguf/draft.h"
-#include "kernels/processor.h"
+#include "kernels/accelerator.h"
 #include "kernels/rank_one.h"
 
 namespace rosi {
@@ -40,7 +40,7 @@ struct UpdatePlan {
   bool draft = false;  // leave the output unpublished
   bool trial = false;  // compute all, write nothing
   int threads = 1;
-  std::shared_ptr<const kernels::Processor> processor;  // that computes tensors; none: this one
+  std::shared_ptr<const kernels::Accelerator> accelerator;  // that computes tensors; none: this one
   std::vector<TensorUpdate> tensors;
   /// Strings to write under keys that begin with "rosi."; they replace all such keys of the source.
   std::vector<std::pair<std::string, std::string>> metadata;

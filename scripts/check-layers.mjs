@@ -1,4 +1,4 @@
-// Holds the arrows: core <- gguf, kernels, engine <- update <- bindings, kernels <- gpu <- lib/native.ts <- lib/.
+// Holds the arrows: core <- gguf, kernels, engine <- update <- bindings <- lib/native.ts <- lib/, and kernels <- gpu <- bindings.
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize, relative, sep } from 'node:path';
 import { root } from './lay-out-engine.mjs';

@@ -5,7 +5,7 @@ import { RosiError, throwIfAborted } from '../errors';
 import { openGpuLibrary } from '../gpu-library';
 import { engineRecord, findGpuPackages } from '../gpu-packages';
 import { addonPath, native, runTask, type NativeEngineReport } from '../native';
-import { testGpus } from './gpu-test';
+import { testGpus, testGpuUpdate } from './gpu-test';
 import type { KernelProbes, PassProbes } from './kernel-probes';
 import { checkFlag } from '../options';
 import { ticker, type CallOptions } from '../stage';
@@ -125,14 +125,19 @@ async function testParts(works: boolean, backends: () => Promise<string>, option
 
 const gpuKernels = 'GPU kernels';
 
-/** Not run where there is no library, driver or GPU. */
+/** Not run where there is no library, driver or GPU; a library that can't be used has failed. */
 async function testGpuKernels(signal: AbortSignal | undefined): Promise<SelfTest> {
+  const probes = native as unknown as PassProbes;
   try {
     const { path, devices } = await openGpuLibrary(signal);
-    return await selfTest(gpuKernels, () => testGpus(native as unknown as PassProbes, path, devices), signal);
+    const test = async () => `${testGpus(probes, path, devices)}; ${await testGpuUpdate(probes, { signal })}`;
+    return await selfTest(gpuKernels, test, signal);
   } catch (error) {
-    if (error instanceof RosiError && error.code === 'GPU_FAILED') return notRun(gpuKernels, error.message);
-    throw error;
+    if (!(error instanceof RosiError && error.code === 'GPU_FAILED')) throw error;
+    const { message, details } = error;
+    return details.library === undefined
+      ? notRun(gpuKernels, message)
+      : { name: gpuKernels, result: 'failed', detail: message };
   }
 }
 

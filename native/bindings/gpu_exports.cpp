@@ -46,7 +46,8 @@ RosiGpuPass to_pass(const Napi::Value& value) {
   throw Napi::TypeError::New(value.Env(), "the pass must be flip, add, promote or mean");
 }
 
-/// _gpuPass(library, device, pass, type, bytes, nIn, nOut, targetType, left?, right?, meanSquares?, readout?)
+/// _gpuPass(library, place in gpuDevices(), pass, type, bytes, nIn, nOut, targetType, left?, right?, meanSquares?,
+/// readout?)
 ///   -> { bytes, seconds }
 Napi::Value gpu_pass(const Napi::CallbackInfo& info) {
   const auto library = gpu::Library::open(core::from_utf8(info[0].As<Napi::String>()));
@@ -67,8 +68,11 @@ Napi::Value gpu_pass(const Napi::CallbackInfo& info) {
   const std::size_t rows = is_mean ? 1 : static_cast<std::size_t>(tensor.n_out);
   auto target = Napi::Uint8Array::New(info.Env(), kernels::row_bytes(target_type, tensor.n_in) * rows);
   const auto data = [](const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
+  const int place = to_int(info[1], 0);
+  const auto& devices = library->devices();
+  if (place < 0 || place >= std::ssize(devices)) throw Napi::TypeError::New(info.Env(), "no such device");
   const double seconds =
-      library->run(to_int(info[1], 0),
+      library->run(devices[static_cast<std::size_t>(place)].index,
                    {pass, tensor.type, target_type, tensor.n_in, tensor.n_out, tensor.bytes.data(), tensor.bytes.size(),
                     target.Data(), target.ByteLength(), data(left), data(right), data(squares), data(readout)});
   Napi::Object js = Napi::Object::New(info.Env());

@@ -86,7 +86,7 @@ class UpdateWorker final : public PromiseWorker {
 
  private:
   void run() override {
-    if (gpu_library_) plan_.processor = std::make_shared<gpu::Processor>(gpu::Library::open(*gpu_library_));
+    if (gpu_library_) plan_.accelerator = std::make_shared<gpu::Accelerator>(gpu::Library::open(*gpu_library_));
     result_ = update_file(plan_, progress());
   }
 

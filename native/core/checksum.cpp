@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 namespace rosi::core {
 namespace {
@@ -18,8 +19,8 @@ Checksum::Checksum(std::uint64_t size, std::uint64_t place, std::uint64_t zeros,
       digests_(static_cast<std::size_t>((size + piece_bytes - 1) / piece_bytes)) {}
 
 void Checksum::run(std::int64_t task, const OnBytes& on_bytes) {
-  std::vector<std::byte> memory(2 * piece_bytes);
-  const std::span<std::byte> buffer(memory);
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(2 * piece_bytes);
+  const std::span<std::byte> buffer(memory.get(), 2 * piece_bytes);
   const auto first = static_cast<std::size_t>(2 * task), second = first + 1;
   const std::span<std::byte> one = load(first, buffer.first(piece_bytes));
   if (second < digests_.size()) {

@@ -19,7 +19,12 @@ class SharedProgress {
     if (!stopped_ && progress_) stopped_ = !progress_(done_ < total_ ? done_ / total_ : 1.0);
     return !stopped_;
   }
-  /// The same, throwing Error{aborted}.
+  /// Makes every thread that comes by stop: another one has failed.
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  /// advance(), throwing Error{aborted}.
   void add(double units) {
     if (!advance(units)) throw Error(ErrorCode::aborted, "stopped by the caller");
   }

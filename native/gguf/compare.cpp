@@ -16,8 +16,14 @@ class Comparer {
 
   Comparison run(const core::ThreadPool& threads) {
     const std::vector<Task> tasks = all_tasks();
-    threads.for_each(std::ssize(tasks),
-                     [&](std::int64_t i, const core::ThreadPool::Run&) { tasks[static_cast<std::size_t>(i)](); });
+    threads.for_each(std::ssize(tasks), [&](std::int64_t i, const core::ThreadPool::Run&) {
+      try {
+        tasks[static_cast<std::size_t>(i)]();
+      } catch (...) {
+        progress_.stop();
+        throw;
+      }
+    });
     result_.checksum_ok = checksum_.finish() == record_.checksum && parts_ == record_.parts;
     result_.ok = result_.checksum_ok && result_.source_matches.value_or(true) &&
                  result_.unplanned_differences.empty() && std::ranges::all_of(result_.tensors, &TensorCheck::sha256_ok);

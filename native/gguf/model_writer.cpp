@@ -49,10 +49,13 @@ void ModelWriter::set_text(std::string_view key, std::string_view value) { write
 std::vector<std::string> ModelWriter::write_other_parts(const core::ThreadPool& threads,
                                                         const core::OnBytes& on_bytes) {
   std::vector<std::string> digests(writers_.size() - 1);
-  threads.for_each(std::ssize(digests), [&](std::int64_t i, const core::ThreadPool::Run&) {
+  threads.for_each(std::ssize(digests), [&](std::int64_t i, const core::ThreadPool::Run& run) {
     const auto part = static_cast<std::size_t>(i);
     writers_[part + 1]->write_header();
-    digests[part] = writers_[part + 1]->sha256(on_bytes);
+    digests[part] = writers_[part + 1]->sha256([&](std::uint64_t bytes) {
+      if (on_bytes) on_bytes(bytes);
+      if (run.failed()) throw core::Error(core::ErrorCode::aborted, "another part failed");
+    });
   });
   return digests;
 }

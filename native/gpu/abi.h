@@ -1,5 +1,5 @@
 // What a library with the kernels for GPUs exports (rosi-cuda): C types alone, so that another compiler may have built
-// it. Made from the same sources as the addon that loads it; `version` says whether it was.
+// it. Made from the same sources as the addon that loads it: `sources` says whether it was.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 extern "C" {
 
 struct RosiGpuDevice {
+  std::int32_t index;  // what run() is told
   char name[256];
   std::int32_t major, minor;  // compute capability
   std::uint64_t total_bytes, free_bytes;
@@ -21,8 +22,8 @@ struct RosiGpuError {
 
 enum RosiGpuPass : std::int32_t {
   kRosiGpuFlipAndClose,  // quantised types: flip_codes() and close_columns()
-  kRosiGpuAdd,           // float types: add_floats() of all weights
   kRosiGpuPromote,       // promote() to target_type
+  kRosiGpuAdd,           // float types: add_floats() of all weights; updates add here, where they also measure
   kRosiGpuColumnMean,    // column_mean(); the target is n_in floats, left and right are not looked at
 };
 
@@ -43,8 +44,9 @@ struct RosiGpuRequest {
 
 /// The functions return 0, or another number after filling `error`. Any thread may call them at any time.
 struct RosiGpuApi {
-  std::uint32_t version;
+  const char* sources;  // gpu::sources; of any version the first member
   int (*count_devices)(std::int32_t* count, RosiGpuError* error);
+  /// Fails for a device that can't be used. Makes the driver's context on it.
   int (*describe_device)(std::int32_t device, RosiGpuDevice* out, RosiGpuError* error);
   /// `kernel_seconds` (may be null): what it took without the copies of the tensor.
   int (*run)(std::int32_t device, const RosiGpuRequest* request, double* kernel_seconds, RosiGpuError* error);
@@ -56,7 +58,9 @@ using RosiGpuEntry = const RosiGpuApi* (*)();
 
 namespace rosi::gpu {
 
-inline constexpr std::uint32_t kAbiVersion = 1;
 inline constexpr const char* kEntryName = "rosi_gpu";
+
+/// SHA-256 of the sources that both sides are made from (hash_sources.cmake).
+extern const char* const sources;
 
 }  // namespace rosi::gpu

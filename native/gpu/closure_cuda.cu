@@ -97,4 +97,9 @@ void close_columns_cuda(std::uint32_t type, const std::byte* source, std::byte* 
   });
 }
 
+void require_code() {
+  cudaFuncAttributes attributes;
+  check(cudaFuncGetAttributes(&attributes, start_round), "the kernels for this device");
+}
+
 }  // namespace rosi::gpu

@@ -12,4 +12,7 @@ namespace rosi::gpu {
 void close_columns_cuda(std::uint32_t type, const std::byte* source, std::byte* target, const Shape& shape,
                         const float* p, float* lack, float tolerance);
 
+/// Throws core::Error{gpu_failed} when the library has no code for the current device.
+void require_code();
+
 }  // namespace rosi::gpu

@@ -8,8 +8,11 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 
@@ -17,6 +20,7 @@ namespace rosi::gpu {
 
 inline void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // or the next launch would be blamed for it
   throw core::Error(core::ErrorCode::gpu_failed, std::string(what) + ": " + cudaGetErrorString(status),
                     {{"cuda", double(status)}});
 }
@@ -31,15 +35,37 @@ inline unsigned blocks_for(std::int64_t threads, int block) {
 }
 
 /// Two halves of memory that the device copies from and to by itself. While one half is under way, the other is filled
-/// or emptied, so that the pages of a mapped file are read during the copy. One for each thread and device.
+/// or emptied, so that the pages of a mapped file are read during the copy. Lent from those of the current device,
+/// which stay until the process ends: when a thread ends, or a library is unloaded, CUDA may not be called.
 class Ferry {
  public:
-  static Ferry& current() {
-    thread_local std::map<int, Ferry> ferries;
-    int device = 0;
-    check(cudaGetDevice(&device), "the current device");
-    return ferries[device];
-  }
+  class Loan {
+   public:
+    Loan() {
+      check(cudaGetDevice(&device_), "the current device");
+      {
+        const std::lock_guard lock(all().mutex);
+        std::vector<std::unique_ptr<Ferry>>& idle = all().idle[device_];
+        if (!idle.empty()) {
+          ferry_ = std::move(idle.back());
+          idle.pop_back();
+        }
+      }
+      if (ferry_ == nullptr) ferry_ = std::make_unique<Ferry>();
+    }
+    ~Loan() {
+      const std::lock_guard lock(all().mutex);
+      all().idle[device_].push_back(std::move(ferry_));
+    }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+    Ferry* operator->() { return ferry_.get(); }
+
+   private:
+    int device_ = 0;
+    std::unique_ptr<Ferry> ferry_;
+  };
+
   Ferry() {
     for (Half& half : halves_) {
       check(cudaHostAlloc(reinterpret_cast<void**>(&half.data), kHalf, cudaHostAllocPortable), "no pinned memory");
@@ -48,7 +74,7 @@ class Ferry {
   }
   ~Ferry() {
     for (const Half& half : halves_) {
-      cudaEventDestroy(half.done);
+      if (half.done != nullptr) cudaEventDestroy(half.done);
       cudaFreeHost(half.data);
     }
   }
@@ -84,6 +110,15 @@ class Ferry {
   }
 
  private:
+  struct Ferries {
+    std::mutex mutex;
+    std::map<int, std::vector<std::unique_ptr<Ferry>>> idle;  // of each device
+  };
+  static Ferries& all() {
+    static Ferries& ferries = *new Ferries;
+    return ferries;
+  }
+
   static constexpr std::size_t kHalf = std::size_t{4} << 20;
   struct Half {
     std::byte* data = nullptr;
@@ -101,7 +136,7 @@ class DeviceArray {
     check(cudaMallocAsync(reinterpret_cast<void**>(&data_), count * sizeof(T), kStream), "no device memory");
   }
   explicit DeviceArray(std::span<const T> values) : DeviceArray(values.size()) {
-    Ferry::current().bring(reinterpret_cast<std::byte*>(data_), std::as_bytes(values));
+    Ferry::Loan()->bring(reinterpret_cast<std::byte*>(data_), std::as_bytes(values));
   }
   ~DeviceArray() { cudaFreeAsync(data_, kStream); }
   DeviceArray(const DeviceArray&) = delete;
@@ -115,7 +150,7 @@ class DeviceArray {
   }
   /// Waits for the stream.
   void read(std::span<T> out) {
-    Ferry::current().fetch(reinterpret_cast<std::byte*>(data_), std::as_writable_bytes(out));
+    Ferry::Loan()->fetch(reinterpret_cast<std::byte*>(data_), std::as_writable_bytes(out));
   }
 
  private:

@@ -42,6 +42,9 @@ struct Pass {
     kernels::check_tensor(request.type, n_in, n_out, request.source_size);
     kernels::check_tensor(request.target_type, n_in, is_mean ? 1 : n_out, request.target_size);
     if (!fits(request)) throw core::Error(core::ErrorCode::tensor_unsupported, "the types are not for this pass");
+    if (!is_mean && (request.left == nullptr || request.right == nullptr)) {
+      throw core::Error(core::ErrorCode::option_invalid, "this pass needs left and right");
+    }
     return {request.type,
             request.target_type,
             n_in,
@@ -91,6 +94,8 @@ int guarded(RosiGpuError* error, const Call& call) noexcept {
     words = thrown.what();
   } catch (const std::exception& thrown) {
     words = thrown.what();
+  } catch (...) {
+    words = "something unknown failed";
   }
   error->code = static_cast<std::int32_t>(code);
   copy_text(words, error->message);
@@ -100,7 +105,7 @@ int guarded(RosiGpuError* error, const Call& call) noexcept {
 template <class Backend>
 const RosiGpuApi* api() {
   static const RosiGpuApi functions{
-      kAbiVersion,
+      sources,
       [](std::int32_t* count, RosiGpuError* error) { return guarded(error, [&] { *count = Backend::count(); }); },
       [](std::int32_t device, RosiGpuDevice* out, RosiGpuError* error) {
         return guarded(error, [&] { *out = Backend::describe(device); });
@@ -111,7 +116,13 @@ const RosiGpuApi* api() {
           double seconds = 0;
           Backend::select(device);
           switch (request->pass) {
-            case kRosiGpuFlipAndClose: seconds = Backend::flip_and_close(pass); break;
+            case kRosiGpuFlipAndClose:
+              if (const kernels::UnitUpdate unit = pass.unit(); unit.size > 0) {
+                seconds = Backend::flip_and_close(pass, unit);
+              } else {
+                std::copy(pass.source.begin(), pass.source.end(), pass.target.begin());
+              }
+              break;
             case kRosiGpuAdd: seconds = Backend::add(pass); break;
             case kRosiGpuPromote: seconds = Backend::promote(pass); break;
             case kRosiGpuColumnMean: seconds = Backend::column_mean(pass); break;

@@ -1,6 +1,7 @@
 // The library rosi-cuda: the kernels on NVIDIA's GPUs behind the functions of abi.h.
 #include <cuda_runtime.h>
 
+#include "gpu/closure_cuda.h"
 #include "gpu/device_array.cuh"
 #include "gpu/exports.h"
 #include "gpu/promote_cuda.h"
@@ -25,8 +26,13 @@ struct Cuda {
   static RosiGpuDevice describe(int device) {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, device), "a device's properties");
-    select(device);
+    check(cudaSetDevice(device), "choosing a device");
+    if (!properties.memoryPoolsSupported) {
+      throw core::Error(core::ErrorCode::gpu_failed, std::string(properties.name) + " has no memory pools");
+    }
+    require_code();
     RosiGpuDevice described{};
+    described.index = device;
     copy_text(properties.name, described.name);
     described.major = properties.major;
     described.minor = properties.minor;
@@ -39,13 +45,21 @@ struct Cuda {
       // Both edges of the clock carry data.
       described.bytes_per_second = 2e3 * kilohertz * properties.memoryBusWidth / 8;
     }
+    cudaGetLastError();  // not told: nothing that the next launch is to be blamed for
     return described;
   }
 
-  static void select(int device) { check(cudaSetDevice(device), "choosing a device"); }
+  static void select(int device) {
+    check(cudaSetDevice(device), "choosing a device");
+    // What a tensor leaves the next one takes, instead of the system.
+    cudaMemPool_t pool = nullptr;
+    std::uint64_t all = ~std::uint64_t{0};
+    check(cudaDeviceGetDefaultMemPool(&pool, device), "the memory pool");
+    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "the memory pool");
+  }
 
-  static double flip_and_close(const Pass& pass) {
-    return flip_and_close_cuda(pass.type, pass.source, pass.target, pass.unit());
+  static double flip_and_close(const Pass& pass, const kernels::UnitUpdate& unit) {
+    return flip_and_close_cuda(pass.type, pass.source, pass.target, unit);
   }
   static double add(const Pass& pass) { return add_floats_cuda(pass.type, pass.source, pass.target, pass.update); }
   static double promote(const Pass& pass) {

@@ -1,5 +1,5 @@
 // For tests: a library like rosi-cuda whose two devices are this processor, going through the GPU's division of work
-// thread by thread.
+// thread by thread. They say that they have little memory, so that tensors wait for each other or have no room.
 #include <chrono>
 #include <string>
 
@@ -14,6 +14,8 @@ struct Emulated {
   static int count() { return 2; }
   static RosiGpuDevice describe(int device) {
     RosiGpuDevice described{};
+    described.index = device;
+    described.total_bytes = described.free_bytes = std::uint64_t{6} << 20;
     copy_text("emulated " + std::to_string(device), described.name);
     return described;
   }
@@ -21,8 +23,8 @@ struct Emulated {
     if (device < 0 || device >= count()) throw core::Error(core::ErrorCode::gpu_failed, "no such device");
   }
 
-  static double flip_and_close(const Pass& pass) {
-    return timed([&] { flip_and_close_emulated(pass.type, pass.source, pass.target, pass.unit()); });
+  static double flip_and_close(const Pass& pass, const kernels::UnitUpdate& unit) {
+    return timed([&] { flip_and_close_emulated(pass.type, pass.source, pass.target, unit); });
   }
   static double add(const Pass& pass) {
     return timed([&] { add_floats_emulated(pass.type, pass.source, pass.target, pass.update); });

@@ -1,6 +1,7 @@
 #include "gpu/library.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "kernels/rank_one.h"
 
@@ -17,7 +18,7 @@ namespace {
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   const std::string name = core::to_utf8(path);
-  throw core::Error(core::ErrorCode::gpu_failed, name + " can't be used: " + why, {{"path", name}});
+  throw core::Error(core::ErrorCode::gpu_failed, name + " can't be used: " + why, {{"library", name}});
 }
 
 /// The library's entry. It is never unloaded.
@@ -62,22 +63,27 @@ std::shared_ptr<const Library> Library::open(const std::filesystem::path& path) 
   const RosiGpuEntry entry = entry_of(path);
   if (entry == nullptr) refuse(path, "it is no library of rosi's kernels");
   const RosiGpuApi* api = entry();
-  if (api->version != kAbiVersion) refuse(path, "it is of another version of rosi");
-  std::shared_ptr<const Library> library(new Library(api));
-  if (library->devices().empty()) refuse(path, "it finds no GPU");
-  return library;
+  if (std::string_view(api->sources) != sources) {
+    refuse(path, "it was built from other sources than the addon: build it again");
+  }
+  return std::shared_ptr<const Library>(new Library(api));
 }
 
 Library::Library(const RosiGpuApi* api) : api_(api) {
   RosiGpuError error{};
   std::int32_t count = 0;
   require(api_->count_devices(&count, &error), error);
+  std::string why;
   for (std::int32_t i = 0; i < count; ++i) {
     RosiGpuDevice found{};
-    require(api_->describe_device(i, &found, &error), error);
-    devices_.push_back(
-        {found.name, found.major, found.minor, found.total_bytes, found.free_bytes, found.bytes_per_second});
+    if (api_->describe_device(i, &found, &error) != 0) {
+      why += std::string("; device ") + std::to_string(i) + ": " + error.message;
+      continue;
+    }
+    devices_.push_back({found.index, found.name, found.major, found.minor, found.total_bytes, found.free_bytes,
+                        found.bytes_per_second});
   }
+  if (devices_.empty()) throw core::Error(core::ErrorCode::gpu_failed, "no GPU that can be used was found" + why);
 }
 
 double Library::run(int device, const RosiGpuRequest& request) const {
@@ -87,39 +93,56 @@ double Library::run(int device, const RosiGpuRequest& request) const {
   return seconds;
 }
 
-Processor::Processor(std::shared_ptr<const Library> library)
-    : library_(std::move(library)), in_work_(library_->devices().size(), 0) {}
-
-void Processor::flip_and_close(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
-                               const kernels::RankOne& update) const {
-  run(request_for(kRosiGpuFlipAndClose, type, source, type, target, update));
+Accelerator::Accelerator(std::shared_ptr<const Library> library) : library_(std::move(library)) {
+  for (const Device& device : library_->devices()) {
+    // Some of it is the driver's, and pieces do not fill it. What is not told is taken for enough.
+    const double told = device.total_bytes > 0 ? 0.9 * double(device.free_bytes) : 1e18;
+    most_.push_back(static_cast<std::uint64_t>(told));
+  }
+  left_ = most_;
 }
 
-bool Processor::promote(std::uint32_t source_type, std::span<const std::byte> source, std::uint32_t type,
-                        std::span<std::byte> target, const kernels::RankOne& update) const {
+bool Accelerator::flip_and_close(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                                 const kernels::RankOne& update) const {
+  const std::uint64_t tiles = (update.right.size() + 255) / 256;
+  return run(request_for(kRosiGpuFlipAndClose, type, source, type, target, update),
+             2 * source.size() + 8 * tiles * update.left.size());
+}
+
+bool Accelerator::promote(std::uint32_t source_type, std::span<const std::byte> source, std::uint32_t type,
+                          std::span<std::byte> target, const kernels::RankOne& update) const {
   if (!kernels::supports_rank_one(source_type)) return false;
-  run(request_for(kRosiGpuPromote, source_type, source, type, target, update));
-  return true;
+  return run(request_for(kRosiGpuPromote, source_type, source, type, target, update),
+             source.size() + 4 * update.left.size() * update.right.size() + 3 * target.size());
 }
 
-void Processor::run(const RosiGpuRequest& request) const {
+bool Accelerator::run(const RosiGpuRequest& request, std::uint64_t bytes) const {
   std::size_t device = 0;
   {
-    const std::lock_guard lock(mutex_);
-    device = static_cast<std::size_t>(std::ranges::min_element(in_work_) - in_work_.begin());
-    ++in_work_[device];
+    std::unique_lock lock(mutex_);
+    if (bytes > *std::ranges::max_element(most_)) return false;
+    // A device that is idle has all of `most_`, so that the largest tensor gets its turn.
+    freed_.wait(lock, [&] {
+      device = static_cast<std::size_t>(std::ranges::max_element(left_) - left_.begin());
+      return bytes <= left_[device];
+    });
+    left_[device] -= bytes;
   }
   const auto done = [&] {
-    const std::lock_guard lock(mutex_);
-    --in_work_[device];
+    {
+      const std::lock_guard lock(mutex_);
+      left_[device] += bytes;
+    }
+    freed_.notify_all();
   };
   try {
-    library_->run(static_cast<int>(device), request);
+    library_->run(library_->devices()[device].index, request);
   } catch (...) {
     done();
     throw;
   }
   done();
+  return true;
 }
 
 }  // namespace rosi::gpu

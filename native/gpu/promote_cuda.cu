@@ -61,7 +61,8 @@ __global__ void find_lacks(const double* sums, std::int64_t n_in, double alignme
 
 /// sweep_tiles() for float types.
 template <class Weight>
-__global__ void __launch_bounds__(kRun, 1) sweep_weights(const Weight* source, Weight* target, Sweep sweep) {
+__global__ void __launch_bounds__(kRun, 1)
+    sweep_weights(const Weight* __restrict__ source, Weight* __restrict__ target, Sweep sweep) {
   const int lane = static_cast<int>(threadIdx.x);
   const auto first = [&](std::int64_t row) { return last_place(source[row * sweep.shape.n_in]); };
   sweep_tile(
@@ -82,7 +83,7 @@ struct Passes {
   std::uint32_t type;
   const UnitUpdate& update;
   std::span<std::byte> out;
-  KernelClock clock = {};
+  KernelClock& clock;
   double seconds = 0;
 
   std::int64_t units() const { return request.shape.n_in * request.shape.n_out / kUnitWeights<Target>; }
@@ -140,6 +141,7 @@ double promote_cuda(std::uint32_t source_type, std::span<const std::byte> source
   const std::int64_t n = shape.n_in * shape.n_out;
   DeviceArray<std::byte> from(source);
   DeviceArray<float> values(static_cast<std::size_t>(n)), left(update.left), right(update.right);
+  KernelClock clock;
   const auto decode = [&](auto tag) {
     using Block = typename decltype(tag)::Type;
     decode_weights<<<1024, kThreads, 0, kStream>>>(reinterpret_cast<const Block*>(from.get()), n, values.get());
@@ -149,7 +151,7 @@ double promote_cuda(std::uint32_t source_type, std::span<const std::byte> source
   const Request request{shape, values.get(), left.get(), right.get()};
   double seconds = 0;
   with_target(type, [&](auto tag) {
-    Passes<typename decltype(tag)::Type> passes{request, type, unit, target};
+    Passes<typename decltype(tag)::Type> passes{request, type, unit, target, clock};
     gpu::promote(passes, unit);
     seconds = passes.seconds;
   });

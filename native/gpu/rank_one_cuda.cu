@@ -14,7 +14,8 @@ namespace {
 
 /// A warp a block: 32 threads. Launched with one block for each tile.
 template <class Block>
-__global__ void __launch_bounds__(kRun, 1) sweep_tiles(const Block* source, Block* target, Sweep sweep) {
+__global__ void __launch_bounds__(kRun, 1)
+    sweep_tiles(const Block* __restrict__ source, Block* __restrict__ target, Sweep sweep) {
   __shared__ std::int8_t codes[kRun];
   const int lane = static_cast<int>(threadIdx.x);
   const auto first = [&](std::int64_t row) { return first_flip(source[gpu::place<Block>(sweep.shape, row, 0).block]); };

@@ -3,6 +3,7 @@
 #include "core/clones.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
 #include <immintrin.h>
 #define ROSI_F16C 1
 #endif
@@ -29,7 +30,11 @@ namespace {
 constexpr std::int64_t kLanes = 8;
 
 bool has_f16c() {
-  static const bool available = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+  // Not every compiler knows __builtin_cpu_supports("f16c"). That of AVX2 asks the system, too.
+  static const bool available = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+  }();
   return available;
 }
 

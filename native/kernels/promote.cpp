@@ -104,17 +104,18 @@ bool is_promotion_target(std::uint32_t type) { return type == kF32 || type == kF
 
 Realised promote(const EncodedRows& source, std::uint32_t type, std::span<std::byte> target, std::int64_t n_in,
                  std::int64_t n_out, const RankOne& update, int threads, const core::Progress& progress,
-                 const Processor* processor) {
+                 const Accelerator* accelerator) {
   check_tensor(type, n_in, n_out, target.size());
   check_sizes(source, n_in, n_out, update);
   const UnitUpdate unit = UnitUpdate::of(update.left, update.right, {}, update.readout);
   const core::ThreadPool pool(threads);
   const Promotion promotion{source, type, update, unit, pool};
-  const auto on_processor = [&] {
-    return processor != nullptr && source.type && processor->promote(*source.type, source.bytes, type, target, update);
+  const auto on_accelerator = [&] {
+    return accelerator != nullptr && source.type &&
+           accelerator->promote(*source.type, source.bytes, type, target, update);
   };
   Realised realised;
-  if (on_processor()) realised = unit.size == 0 ? Realised{} : promotion.finish(target, progress);
+  if (on_accelerator()) realised = unit.size == 0 ? Realised{} : promotion.finish(target, progress);
   else if (unit.size == 0) encode(source, type, target, {}, update.right, pool, progress);
   else if (block_size(type).weights == 1) realised = promotion.to_floats(target, progress);
   else realised = promotion.to_quantised(target, progress);

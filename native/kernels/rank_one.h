@@ -8,8 +8,8 @@
 #include <string>
 
 #include "core/progress.h"
+#include "kernels/accelerator.h"
 #include "kernels/column_mean.h"
-#include "kernels/processor.h"
 
 namespace rosi::kernels {
 
@@ -59,14 +59,14 @@ struct Realised {
 /// Reads `source`, a whole tensor of n_out rows of n_in weights, and writes every byte of `target`, which must not
 /// overlap it. Float types add and round to nearest even. Quantised types flip codes on the grid the tensor has, such
 /// that the update along `left` and `right` survives (sigma_delta.h); where that is too coarse, they get a new grid.
-/// An update of norm zero copies. Codes are flipped on `processor` where there is one; floats, new grids and what is
+/// An update of norm zero copies. Codes are flipped on `accelerator` where there is one; floats, new grids and what is
 /// measured are computed here. The result does not depend on either, nor on `threads`. Memory: a few vectors of n_in
 /// and n_out numbers, and for a new grid a second target. Throws core::Error: tensor_unsupported for other types,
 /// option_invalid for sizes that do not fit or numbers that are not finite, aborted when `progress` returns false;
 /// target is then undefined.
 Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                       std::int64_t n_in, std::int64_t n_out, const RankOne& update, int threads,
-                      const core::Progress& progress, const Processor* processor = nullptr);
+                      const core::Progress& progress, const Accelerator* accelerator = nullptr);
 
 /// out[0..n_in) = the row's values, equal to the engine's. n_in must be a multiple of the type's block.
 void dequantize_row(std::uint32_t type, const std::byte* row, float* out, std::int64_t n_in);

@@ -1,4 +1,5 @@
 // From a model and prompts to a hardened file of the same types: rosi, and what one would run without it. Neither searches.
+import { execFileSync } from 'node:child_process';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -50,11 +51,14 @@ export async function job(library, model, folder, { repeats, threads, transforme
     const python = pythonWith('peft', 'peft-requirements.txt');
     const quantize = await engineTool('llama-quantize');
     const own = (name) => join(root, 'scripts', 'bench', name);
+    const tuned = [own('batch_size.py'), model, at('tokens.json'), count];
+    const batch = execFileSync(python, tuned, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const given = [String(layer), String(strength), count, batch];
     ways.push({
       name: 'transformers, numpy, llama-quantize',
       result: 'types.gguf',
       programs: [
-        [python, own('job.py'), model, at('tokens.json'), String(layer), String(strength), count, at('factors.json')],
+        [python, own('job.py'), model, at('tokens.json'), ...given, at('factors.json')],
         [python, own('rank_one.py'), model, at('factors.json'), at('floats.gguf')],
         [
           ...[quantize, '--allow-requantize', '--tensor-type-file', at('types.txt')],

@@ -1,4 +1,4 @@
-"""The paper's edit by transformers, for rank_one.py: job.py MODEL.gguf PROMPTS.json LAYER STRENGTH THREADS FACTORS.json
+"""The paper's edit by transformers, for rank_one.py: job.py MODEL.gguf PROMPTS.json LAYER STRENGTH THREADS BATCH FACTORS.json
 
 PROMPTS: {harmful, harmless}, lists of tokens. left = strength times the unit difference of the classes' means after block LAYER, right
 the mean row of each matrix that writes to the stream.
@@ -10,10 +10,10 @@ from pathlib import Path
 from transformers_streams import Streams
 
 path, prompts, layer = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text()), int(sys.argv[3])
-strength, threads, out = float(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6])
+strength, threads, batch, out = float(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), Path(sys.argv[7])
 streams = Streams(path, threads)
 harmful, harmless = prompts["harmful"], prompts["harmless"]
-rows, _ = streams.read(harmful + harmless, streams.fastest_size(harmful))
+rows, _ = streams.read(harmful + harmless, batch)
 difference = rows[: len(harmful), layer].mean(0) - rows[len(harmful) :, layer].mean(0)
 left = (strength * difference / difference.norm()).tolist()
 factors = []

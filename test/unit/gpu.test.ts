@@ -25,6 +25,15 @@ async function withLibrary<T>(library: string, use: () => Promise<T>): Promise<T
   }
 }
 
+/** A copy with another hash of its sources. */
+function otherBuild(): string {
+  const bytes = readFileSync(emulatedGpu);
+  const { index } = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/u.exec(bytes.toString('latin1'))!;
+  bytes.write(bytes[index] === 0x30 ? '1' : '0', index);
+  writeFileSync(join(folder(), 'other.so'), bytes);
+  return join(folder(), 'other.so');
+}
+
 describe('the library with the kernels for GPUs', () => {
   test('is the one that is named, and says what it has', async () => {
     expect(findGpuLibrary('/a/b.so')).toBe('/a/b.so');
@@ -35,6 +44,11 @@ describe('the library with the kernels for GPUs', () => {
   test.each([
     ['is not there', () => join(folder(), 'none.so'), /none\.so can't be used: .*none\.so/u],
     ['is no library', () => join(folder(), 'text.so'), /text\.so can't be used: /u],
+    [
+      'is of another build',
+      () => otherBuild(),
+      /other\.so can't be used: it was built from other sources than the addon/u,
+    ],
     ['has other functions', () => addonPath(), /rosi\.node can't be used: it is no library of rosi's kernels/u],
   ])('that %s is named', async (_, path, message) => {
     writeFileSync(join(folder(), 'text.so'), 'text');
@@ -42,7 +56,6 @@ describe('the library with the kernels for GPUs', () => {
   });
   test.each([
     ['a pass that is not for the type', 'flip', 0, 64, 'TENSOR_UNSUPPORTED', /not for this pass/u],
-    ['a device that it has not', 'add', 2, 64, 'GPU_FAILED', /^no such device$/u],
     ['a shape that does not fit', 'add', 0, 63, 'OPTION_INVALID', /252 bytes/u],
   ] as const)('refuses %s', (_, pass, device, nIn, code, message) => {
     const bytes = kernels._quantize(0, noise(64, 1), 64, 1);
@@ -119,6 +132,20 @@ describe('an update on GPUs', () => {
     expect(onGpu.tensors).toEqual(onCpu.tensors);
     const { tensors } = await withLibrary(emulatedGpu, () => trialUpdate(model, plan, { gpuUpdate: true }));
     expect(tensors).toEqual(onCpu.tensors);
+  });
+  test('waits for memory, and computes here what has no room there', async () => {
+    const model = join(folder(), 'large.gguf');
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const shape = [1024, 1024];
+    tinyGguf({ tensors: names.map((name) => ({ name, type: 'Q8_0' as const, shape })) }).write(model);
+    const tensors = names.map((name, i) => ({
+      name,
+      left: noise(1024, i, 0.01),
+      right: noise(1024, i + 9),
+      ...(name === 'e' && { type: 'F32' as const }), // 18 MB there
+    }));
+    const update = (gpuUpdate: boolean) => trialUpdate(model, { ...everyTypePlan, tensors }, { threads: 5, gpuUpdate });
+    expect((await withLibrary(emulatedGpu, () => update(true))).tensors).toEqual((await update(false)).tensors);
   });
   test('is refused before any work where there is none', async () => {
     const model = join(folder(), 'model.gguf');

@@ -6,10 +6,10 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "kernels/accelerator.h"
 #include "kernels/add_floats.h"
 #include "kernels/measure.h"
 #include "kernels/measure_sums.h"
-#include "kernels/processor.h"
 #include "kernels/rank_one.h"
 #include "kernels/refit.h"
 #include "kernels/sigma_delta_cpu.h"
@@ -47,12 +47,10 @@ struct Attempt {
   const UnitUpdate& update;
   const RankOne& request;
   const core::ThreadPool& threads;
-  const Processor* processor;
+  const Accelerator* accelerator;
 
   Realised flip(std::span<std::byte> target, const core::Progress& progress) const {
-    if (processor != nullptr) {
-      processor->flip_and_close(type, source, target, request);
-    } else {
+    if (accelerator == nullptr || !accelerator->flip_and_close(type, source, target, request)) {
       std::vector<float> lack(update.t.size());
       flip_codes(type, source, target, update, lack, threads, slice(progress, 0, 0.4));
       close_columns(type, source, target, update, lack, threads, slice(progress, 0.4, 0.8));
@@ -129,7 +127,7 @@ Realised update_floats(const Attempt& attempt, std::span<std::byte> target, cons
 
 Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                       std::int64_t n_in, std::int64_t n_out, const RankOne& update, int threads,
-                      const core::Progress& progress, const Processor* processor) {
+                      const core::Progress& progress, const Accelerator* accelerator) {
   check_tensor(type, n_in, n_out, source.size());
   check_sizes(n_in, n_out, source, target, update);
   const UnitUpdate unit = UnitUpdate::of(update.left, update.right, update.inputs.mean_squares, update.readout);
@@ -139,7 +137,7 @@ Realised add_rank_one(std::uint32_t type, std::span<const std::byte> source, std
     return {};
   }
   const core::ThreadPool pool(threads);
-  const Attempt attempt{type, source, unit, update, pool, processor};
+  const Attempt attempt{type, source, unit, update, pool, accelerator};
   const Realised realised = block_size(type).weights == 1 ? update_floats(attempt, target, progress)
                                                           : update_quantised(attempt, target, progress);
   core::report(progress, 1);

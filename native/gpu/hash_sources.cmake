@@ -1,0 +1,10 @@
+# Writes OUT, a C++ file with gpu::sources (abi.h): -DNATIVE=native/ -DOUT=FILE -P hash_sources.cmake
+file(GLOB files "${NATIVE}/core/*" "${NATIVE}/kernels/*" "${NATIVE}/gpu/*")
+list(SORT files)
+foreach(file ${files})
+  file(SHA256 "${file}" hash)
+  get_filename_component(name "${file}" NAME)
+  string(APPEND all "${name} ${hash}\n")
+endforeach()
+string(SHA256 hash "${all}")
+file(WRITE "${OUT}" "#include \"gpu/abi.h\"\nconst char* const rosi::gpu::sources = \"${hash}\";\n")
