@@ -33,7 +33,8 @@ const wanted = new Set(values.only.split(','));
 const log = (text) => process.stderr.write(`${text}\n`);
 
 const kernelNote =
-  'A 2048 x 2048 tensor on one thread, processor time; change: norm of the update beside that of the weights. A copy: memcpy of as many bytes.';
+  'A 2048 x 2048 tensor on one thread, processor time; change: norm of the update beside that of the weights. A copy: memcpy of as many bytes. ' +
+  'What is written is measured in the same pass, in float64. Aims: 2 ns a weight where codes are flipped, 60 % of a copy for floats.';
 const updateNote =
   'Whole programs, from their start to the written file, the tools told to write the types that the model has (export-lora alone leaves F16). rosi also hashes the source and what it ' +
   'writes. Memory that is no file is what a system under pressure cannot drop.';

@@ -78,6 +78,10 @@ export async function job(library, model, folder, { repeats, threads, transforme
     ways.map((way) => () => run(way)),
     repeats,
   );
+  rmSync(at('ours.gguf'));
+  const [program, ...args] = ways[0].programs[0];
+  const told = execFileSync(program, [...args, '--profile'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const profile = /^profile +(.*)$/mu.exec(told)[1];
   const rows = ways.map(({ name }, i) => {
     const { seconds, peak, bytes } = found[i];
     const sizes = [peak, bytes / 2 ** 20].map((size) => size.toFixed(0));
@@ -87,10 +91,9 @@ export async function job(library, model, folder, { repeats, threads, transforme
     lines: [
       ...table(['', 'seconds', 'times rosi', 'peak RSS, MiB', 'written, MiB'], rows),
       '',
-      transformers
-        ? `rosi is ${(found[1].seconds / found[0].seconds).toFixed(1)} times as fast (aim: 10).`
-        : 'Without --transformers there is nothing beside.',
+      (transformers ? `rosi is ${(found[1].seconds / found[0].seconds).toFixed(1)} times as fast (aim: 10). ` : '') +
+        `Its time, of one more run: ${profile}.`,
     ],
-    about: `${basename(model)}: a direction after block ${layer} from ${harmful.length} harmful and ${harmless.length} harmless prompts, an edit of all blocks`,
+    about: `${basename(model)}: a direction after block ${layer} from ${harmful.length} harmful and ${harmless.length} harmless prompts, an edit of all blocks (rosi also reads ${prompts.fit.borderline.length} borderline prompts, and 48 to choose its shrinkage)`,
   };
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { applyPlan, generate, harden, inspect, readPlan, revert, verifyUpdate, type HardenReport } from '../../lib';
+import { checksumOf } from '../helpers/checksum';
 import { temporaryFolder } from '../helpers/temporary';
 import { tinyChat, tinyChatUncensored, tinyPrompts } from '../helpers/tiny-chat';
 
@@ -85,8 +85,7 @@ describe('harden on the tiny chat model', () => {
     const claim = Buffer.from('"strength":0');
     bytes.write('"strength":2', bytes.indexOf(claim), 'latin1');
     const at = bytes.indexOf('rosi.checksum') + 'rosi.checksum'.length + 12;
-    bytes.fill('0', at, at + 64);
-    bytes.write(createHash('sha256').update(bytes).digest('hex'), at);
+    bytes.write(checksumOf(bytes, at), at);
     writeFileSync(none, bytes);
     const claimed = await verifyUpdate(tinyChat, none);
     expect(claimed).toMatchObject({ ok: false, checksumOk: true, unplannedDifferences: [] });
