@@ -95,8 +95,9 @@ export interface HardenOptions extends CallOptions, PlacementOptions {
   /** Whether a file that rosi hardened before is hardened once more. Default false: it is refused. */
   again?: boolean | undefined;
   /**
-   * Folder where what was read of the model, what the search tried, what the original does and the answers of a full evaluation are kept, so that a run that
-   * was stopped goes on where it was; or false for none. Default: `rosi` in the user's cache folder.
+   * Folder where what was read of the model, what the search tried, what the original does and the answers of a full
+   * evaluation are kept, so that a run that was stopped goes on where it was; or false for none. Default: `rosi` in the
+   * user's cache folder.
    */
   cache?: string | false | undefined;
   /** New tokens of an answer in the short evaluation. Default 32. */

@@ -41,7 +41,8 @@ export interface UpdateOptions extends TrialOptions {
  * but for those that have replaced older files; the error says which.
  *
  * @returns The hash of the source, where the output is, and what each tensor changed by after rounding.
- * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `GPU_FAILED`, `ABORTED`.
+ * @throws RosiError `GGUF_INVALID`, `TENSOR_UNSUPPORTED`, `OUTPUT_EXISTS`, `OPTION_INVALID`, `FILE_FAILED`, `GPU_FAILED`,
+ * `ABORTED`.
  */
 export async function applyUpdate(
   model: string,

@@ -37,6 +37,8 @@ interface Shape {
 const small: Shape = { nIn: 768, nOut: 150 };
 // More bytes than what copies go through at once, and not a whole number of times.
 const large: Shape = { nIn: 4096, nOut: 3100 };
+// Of each of several tensors.
+const square: Shape = { nIn: 1024, nOut: 1024 };
 // More tensors than threads, and more threads than devices.
 const [nTensors, nThreads] = [8, 4];
 /** Of the update's norm to the weights': small enough for codes to flip, and for F16 to lose some of it. */
@@ -106,12 +108,12 @@ export async function testGpuUpdate(
   kernels: PassProbes,
   { signal }: { signal?: AbortSignal | undefined },
 ): Promise<string> {
-  const { nIn, nOut } = { nIn: 1024, nOut: 1024 };
+  const { nIn, nOut } = square;
   const tensors = Array.from({ length: nTensors }, (_, i) => {
     const [name, type] = quantised[i]!;
     const values = noise(nIn * nOut, name, 0.05);
     const bytes = kernels._quantize(type, values, nIn, nOut);
-    return { name, type, bytes, shape: [nIn, nOut], ...factors({ nIn, nOut }, norm(values)) };
+    return { name, type, bytes, shape: [nIn, nOut], ...factors(square, norm(values)) };
   });
   const folder = mkdtempSync(join(tmpdir(), 'rosi-doctor-'));
   try {

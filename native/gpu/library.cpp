@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "gpu/rank_one_gpu.h"
 #include "kernels/rank_one.h"
 
 #if defined(_WIN32)
@@ -104,9 +105,10 @@ Accelerator::Accelerator(std::shared_ptr<const Library> library) : library_(std:
 
 bool Accelerator::flip_and_close(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                                  const kernels::RankOne& update) const {
-  const std::uint64_t tiles = (update.right.size() + 255) / 256;
+  const Shape shape{std::ssize(update.right), std::ssize(update.left)};
+  const auto hands = static_cast<std::uint64_t>(tiles(shape) * shape.n_out);
   return run(request_for(kRosiGpuFlipAndClose, type, source, type, target, update),
-             2 * source.size() + 8 * tiles * update.left.size());
+             2 * source.size() + sizeof(HandWord) * hands);
 }
 
 bool Accelerator::promote(std::uint32_t source_type, std::span<const std::byte> source, std::uint32_t type,
