@@ -57,17 +57,15 @@ export class FidelityCheck {
     const refusal = refusalTokens(session);
     const nLayer = plan.edit.layers[1] + 1;
     const read = async (model: ModelSession, edit?: RunTimeEdit): Promise<Reading> => {
-      const request = { streams: true, writers: [], nLayer, ...(edit && { edit }) };
-      const { streams, dModel } = await model.capture(harmful, request, 'fidelity');
+      const request = { streams: true, writers: [], nLayer, logits: true, ...(edit && { edit }) };
+      const prompts = [...harmful, ...harmless];
+      const { streams, dModel, ...rest } = await model.capture(prompts, request, 'fidelity');
       const projections = harmful.map((_, i) => {
         const at = (i * nLayer + nLayer - 1) * dModel;
         return direction.vector.reduce((sum, value, j) => sum + value * streams[at + j]!, 0);
       });
-      const logits = await model.nextTokenLogits([...harmful, ...harmless], edit, 'fidelity');
       const { nVocab } = model.info;
-      const logP = [...harmful, ...harmless].map((_, i) =>
-        logProbabilities(logits.subarray(i * nVocab, (i + 1) * nVocab)),
-      );
+      const logP = prompts.map((_, i) => logProbabilities(rest.logits!.subarray(i * nVocab, (i + 1) * nVocab)));
       return {
         projection: mean(projections),
         refusal: mean(logP.slice(0, harmful.length).map((row) => probabilityOf(refusal, row))),

@@ -32,6 +32,8 @@ export interface NativeModelInfo {
   bosText: string;
   eosText: string;
   addsBos: boolean;
+  /** Whether the engine holds a copy with the same weights in wider types. docs/devices.md */
+  readsCopy: boolean;
   /** Texts of the tokens that the tokeniser makes only where it parses special tokens. */
   controlTokens: string[];
 }
@@ -52,6 +54,8 @@ export interface NativeCaptureRequest extends NativeRun {
   writers: { name: string; uses: number }[];
   last?: boolean;
   positions?: number[][];
+  /** Of the token that follows each prompt. */
+  logits?: boolean;
 }
 
 export interface NativeCapture {
@@ -59,6 +63,8 @@ export interface NativeCapture {
   nRows: number;
   /** [prompts, streams, dModel]; of parallel streams the mean. */
   streams: Float32Array;
+  /** [prompts, nVocab]; null unless asked for. */
+  logits: Float32Array | null;
   /**
    * rows: [nRows, nUsed, dIn], last tokens first, then the sampled positions. nUsed: experts in use at a position;
    * experts: which, [nRows, nUsed]; null for a matrix that is no expert's.
@@ -279,9 +285,21 @@ export interface NativePlacement {
   gpuLayers: number;
 }
 
+/** Room for a copy that the engine reads in place of a model. native/reading_copy.h */
+export interface NativeReadingCopy {
+  folder: string;
+  maxBytes: number;
+  /** Also where the engine is no faster by it. */
+  always: boolean;
+}
+
 /** Everything that crosses between JavaScript and C++. */
 export interface NativeAddon {
-  openSession(path: string, how: { threads: number } & Partial<NativePlacement>, onProgress: Tick): Task<SessionHandle>;
+  openSession(
+    path: string,
+    how: { threads: number; readingCopy?: NativeReadingCopy | undefined } & Partial<NativePlacement>,
+    onProgress: Tick,
+  ): Task<SessionHandle>;
   closeHandle(handle: SessionHandle | AdapterHandle): void;
   sessionInfo(session: SessionHandle): NativeModelInfo;
   tokenize(session: SessionHandle, segments: { text: string; parseSpecial: boolean }[], addBos: boolean): Int32Array;

@@ -26,6 +26,7 @@ import {
   type Perplexity,
   type PerplexityOptions,
 } from './score';
+import { readingCopy } from './reading-copy';
 import { runStage, type CallOptions } from './stage';
 import { resolvePlacement, type PlacementOptions } from './placement';
 import type { LayerPush } from './outputs/control-vector';
@@ -83,7 +84,7 @@ export class ModelSession {
    */
   static async open(path: string, options: SessionOptions = {}): Promise<ModelSession> {
     const most = options.threads ?? availableParallelism();
-    const how = { threads: most, ...resolvePlacement(options) };
+    const how = { threads: most, readingCopy: readingCopy(), ...resolvePlacement(options) };
     const handle = await runStage(options, { stage: 'load' }, (tick) => native.openSession(path, how, tick));
     try {
       const measured = options.threads === undefined && how.gpuLayers === 0;
@@ -206,6 +207,8 @@ export class ModelSession {
       writers: string[];
       last?: boolean;
       positions?: number[][];
+      /** Whether those of the token that follows each prompt are wanted: then all blocks are run. */
+      logits?: boolean;
       edit?: RunTimeEdit;
     },
     stage = 'capture',

@@ -1,4 +1,6 @@
 // The engine's functions: sessions, tokens, run-time adapters, capture, logits, generation, scores.
+#include <optional>
+
 #include "bindings/args.h"
 #include "bindings/engine_handles.h"
 #include "bindings/engine_worker.h"
@@ -13,6 +15,7 @@
 #include "gguf/file.h"
 #include "gguf/hyperparameters.h"
 #include "gguf/model.h"
+#include "reading_copy.h"
 
 namespace rosi::bindings {
 namespace {
@@ -35,32 +38,60 @@ engine::Placement to_placement(const Napi::Object& how) {
   return placement;
 }
 
+/// { folder, maxBytes, always }; undefined: no copy.
+struct ReadingCopy {
+  ReadingCopyLimits limits;
+  bool always;  // also where the engine is no faster by it
+};
+
+std::optional<ReadingCopy> to_reading_copy(const Napi::Value& value) {
+  if (!value.IsObject()) return std::nullopt;
+  const auto js = value.As<Napi::Object>();
+  const auto max_bytes = static_cast<std::uint64_t>(js.Get("maxBytes").As<Napi::Number>().DoubleValue());
+  return ReadingCopy{{core::from_utf8(js.Get("folder").As<Napi::String>()), max_bytes}, js.Get("always").ToBoolean()};
+}
+
 class OpenWorker final : public EngineWorker {
  public:
   OpenWorker(const Napi::CallbackInfo& info) : EngineWorker(info.Env(), info[2]), path_(info[0].As<Napi::String>()) {
     const auto how = info[1].As<Napi::Object>();
     threads_ = to_int(how.Get("threads"), 1);
     placement_ = to_placement(how);
+    copy_ = to_reading_copy(how.Get("readingCopy"));
   }
 
  private:
   void compute() override {
     // ggml aborts the process on what it finds too late: check first.
-    engine::Session::Shapes shapes;
-    {
-      const gguf::Model model = gguf::Model::open(core::from_utf8(path_));
-      gguf::check_hyperparameters(model.first());
-      for (const gguf::File& file : model.parts()) {
-        for (const gguf::Tensor& tensor : file.tensors())
-          shapes[tensor.name] = {tensor.shape[0], tensor.shape[1], tensor.shape[2]};
-      }
+    const gguf::Model model = gguf::Model::open(core::from_utf8(path_));
+    gguf::check_hyperparameters(model.first());
+    engine::ModelSource source;
+    for (const gguf::File& file : model.parts()) {
+      for (const gguf::Tensor& tensor : file.tensors())
+        source.tensors[tensor.name] = {{tensor.shape[0], tensor.shape[1], tensor.shape[2]}, tensor.type};
     }
-    session_ = engine::Session::open(path_, threads_, placement_, std::move(shapes), polled_progress());
+    const core::Progress progress = polled_progress();
+    const std::optional<gguf::Draft> copy = copy_of(model, core::slice(progress, 0, 0.5));
+    source.path = copy ? core::to_utf8(copy->path()) : path_;
+    source.is_copy = copy.has_value();
+    session_ =
+        engine::Session::open(std::move(source), threads_, placement_, copy ? core::slice(progress, 0.5, 1) : progress);
+  }
+  /// Where the engine reads one faster. A disk that takes none is no reason to read nothing.
+  std::optional<gguf::Draft> copy_of(const gguf::Model& model, const core::Progress& progress) const {
+    if (!copy_ || !placement_.is_here() || !(copy_->always || engine::has_matrix_unit())) return std::nullopt;
+    try {
+      return make_reading_copy(model, copy_->limits, threads_, progress);
+    } catch (const core::Error& error) {
+      if (error.code() != core::ErrorCode::file_failed) throw;
+      return std::nullopt;
+    }
   }
   Napi::Value result() override { return wrap(Env(), session_); }
   const std::string path_;
   int threads_ = 1;
   engine::Placement placement_;
+  std::optional<ReadingCopy> copy_;
   std::shared_ptr<engine::Session> session_;
 };
 
@@ -77,6 +108,7 @@ class CaptureWorker final : public EngineWorker {
     }
     request_.last = request.Get("last").IsUndefined() || request.Get("last").ToBoolean();
     request_.positions = to_positions(request.Get("positions"));
+    request_.logits = request.Get("logits").ToBoolean();
     request_.run = to_run_options(request);
   }
 
@@ -87,6 +119,7 @@ class CaptureWorker final : public EngineWorker {
     js.Set("dModel", result_.d_model);
     js.Set("nRows", static_cast<double>(result_.n_rows));
     js.Set("streams", hand_over(Env(), std::move(result_.streams)));
+    js.Set("logits", request_.logits ? hand_over(Env(), std::move(result_.logits)) : Env().Null());
     Napi::Array inputs = Napi::Array::New(Env(), result_.inputs.size());
     for (std::uint32_t i = 0; i < result_.inputs.size(); ++i) {
       Napi::Object item = Napi::Object::New(Env());
@@ -219,6 +252,7 @@ Napi::Value session_info(const Napi::CallbackInfo& info) {
   js.Set("bosText", model.bos_text);
   js.Set("eosText", model.eos_text);
   js.Set("addsBos", model.adds_bos);
+  js.Set("readsCopy", model.reads_copy);
   js.Set("controlTokens", to_js(info.Env(), model.control_texts));
   return js;
 }

@@ -14,6 +14,7 @@
 #include "kernels/sigma_delta_cpu.h"
 #include "kernels/tensor_view.h"
 #include "kernels/types.h"
+#include "kernels/widen.h"
 
 namespace rosi::bindings {
 namespace {
@@ -127,6 +128,21 @@ Napi::Value flip_codes(const Napi::CallbackInfo& info) {
   return target;
 }
 
+/// _widen(type, bytes, nIn, nOut) -> { type, bytes }
+Napi::Value widen(const Napi::CallbackInfo& info) {
+  const TensorArgs tensor(info);
+  kernels::check_tensor(tensor.type, tensor.n_in, tensor.n_out, tensor.bytes.size());
+  const std::optional<std::uint32_t> type = kernels::wider_type(tensor.type);
+  if (!type) throw Napi::TypeError::New(info.Env(), "the type has no wider one");
+  const std::size_t row = kernels::row_bytes(*type, tensor.n_in);
+  auto target = Napi::Uint8Array::New(info.Env(), row * static_cast<std::size_t>(tensor.n_out));
+  kernels::widen(tensor.type, tensor.bytes, writable(target));
+  Napi::Object js = Napi::Object::New(info.Env());
+  js.Set("type", *type);
+  js.Set("bytes", target);
+  return js;
+}
+
 /// _promote(type, bytes, nIn, nOut, left, right, targetType, threads, readout?) -> Uint8Array
 Napi::Value promote(const Napi::CallbackInfo& info) {
   const TensorArgs tensor(info);
@@ -178,6 +194,7 @@ void register_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("_flipCodes", Napi::Function::New(env, checked<flip_codes>));
   exports.Set("_promote", Napi::Function::New(env, checked<promote>));
   exports.Set("_halves", Napi::Function::New(env, checked<halves>));
+  exports.Set("_widen", Napi::Function::New(env, checked<widen>));
   exports.Set("_repack", Napi::Function::New(env, checked<repack>));
 }
 

@@ -110,16 +110,16 @@ void check_factors(const Session& session, const std::vector<RankOneFactors>& fa
       throw core::Error(core::ErrorCode::option_invalid, "the factors of " + f.name + " are not all finite numbers",
                         {{"tensor", f.name}});
     }
-    const auto found = session.shapes().find(f.name);
-    if (found == session.shapes().end()) {
+    const auto found = session.tensors().find(f.name);
+    if (found == session.tensors().end()) {
       throw core::Error(core::ErrorCode::option_invalid, "the model has no tensor named " + f.name,
                         {{"tensor", f.name}});
     }
-    if (is_embedding(f.name) && !session.shapes().contains("output.weight")) {
+    if (is_embedding(f.name) && !session.tensors().contains("output.weight")) {
       throw core::Error(core::ErrorCode::option_invalid,
                         f.name + " is the output head, too: the engine has no adapter of it", {{"tensor", f.name}});
     }
-    const auto [n_in, n_out, n_experts] = found->second;
+    const auto [n_in, n_out, n_experts] = found->second.shape;
     const auto n_left = static_cast<std::int64_t>(f.left.size()), n_right = static_cast<std::int64_t>(f.right.size());
     if (f.n_experts == n_experts && n_left == n_out * n_experts && n_right == n_in * n_experts) continue;
     throw core::Error(core::ErrorCode::option_invalid,

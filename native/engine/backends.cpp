@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <mutex>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/file_io.h"
@@ -60,6 +61,18 @@ void load_backends() {
                       "no CPU backend of the engine could be loaded from " + own_folder().string() +
                           "; expected libggml-cpu-*.so there. Reinstall the package, or run: npm run build:addon");
   }
+}
+
+bool has_matrix_unit() {
+  load_backends();
+  ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  const auto list = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
+      ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_dev_get_extra_bufts"));
+  if (list == nullptr) return false;
+  for (ggml_backend_buffer_type_t* found = list(device); found != nullptr && *found != nullptr; ++found) {
+    if (std::string_view(ggml_backend_buft_name(*found)) == "AMX") return true;
+  }
+  return false;
 }
 
 std::string take_engine_messages() {

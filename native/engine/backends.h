@@ -9,6 +9,10 @@ namespace rosi::engine {
 /// calls, from any thread. Throws Error{engine_failed} naming the folder when none could be loaded.
 void load_backends();
 
+/// Whether the engine multiplies matrices with this processor's matrix unit (AMX), which has products of few types.
+/// Loads the backends.
+bool has_matrix_unit();
+
 /// What the engine last complained about on this process, for error messages; cleared by the call.
 std::string take_engine_messages();
 

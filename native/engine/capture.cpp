@@ -27,14 +27,29 @@ class Observer {
     for (const std::string& stream : request.streams) streams_.emplace(stream, streams_.size());
     seen_streams_.assign(request.streams.size(), false);
     n_wanted_ += streams_.size();
+    if (request.logits) result.logits.resize(request.prompts.size() * static_cast<std::size_t>(info.n_vocab));
   }
 
-  bool wants(int prompt, int position) const { return !slots(prompt, position).empty(); }
+  /// Whether it is a prompt's last token.
+  bool is_last(int prompt, int position) const {
+    return prompt >= 0 && position + 1 == static_cast<int>(request_.prompts[static_cast<std::size_t>(prompt)].size());
+  }
+  bool wants(int prompt, int position) const { return is_last(prompt, position) || !slots(prompt, position).empty(); }
 
   void start(const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
     rows_ = &rows;
     outputs_ = &outputs;
     n_read_ = 0;
+  }
+
+  void read_logits(const Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
+    if (!request_.logits) return;
+    const std::size_t n_vocab = result_.logits.size() / request_.prompts.size();
+    for (const int row : outputs) {
+      const auto& [prompt, position] = rows[static_cast<std::size_t>(row)];
+      if (is_last(prompt, position))
+        std::copy_n(context.logits(row), n_vocab, &result_.logits[static_cast<std::size_t>(prompt) * n_vocab]);
+    }
   }
 
   void finish() const {
@@ -93,15 +108,18 @@ class Observer {
       if (writer != writers_.end()) {
         if (ask) return true;
         copy_inputs(result_.inputs[writer->second], node);
-        return ++n_read_ < n_wanted_;
+        return goes_on();
       }
     }
     const auto stream = streams_.find(node->name);
     if (stream == streams_.end()) return !ask;
     if (ask) return true;
     copy_stream(node, stream->second);
-    return ++n_read_ < n_wanted_;  // false ends the graph here: what comes after is not needed
+    return goes_on();
   }
+
+  /// After a node was read. False ends the graph there: what comes after is not needed.
+  bool goes_on() { return ++n_read_ < n_wanted_ || request_.logits; }
 
   /// Calls take(row of the batch, token of the node); after the last attention only rows with an output are left.
   template <class Take>
@@ -161,9 +179,7 @@ class Observer {
     const auto width = static_cast<std::size_t>(result_.d_model);
     std::vector<float> one(width);
     each_row(parallel ? node->ne[2] : ggml_nrows(node), [&](const PackedRow& row, std::size_t token) {
-      if (row.prompt < 0 ||
-          row.position + 1 != static_cast<int>(request_.prompts[static_cast<std::size_t>(row.prompt)].size()))
-        return;
+      if (!is_last(row.prompt, row.position)) return;
       float* target = &result_.streams[(static_cast<std::size_t>(row.prompt) * seen_streams_.size() + index) * width];
       for (std::size_t k = 0; k < n; ++k) {
         read_row(node, parallel ? token * node->nb[2] + k * node->nb[1] : token * node->nb[1],
@@ -204,16 +220,16 @@ CaptureResult capture(Session& session, const CaptureRequest& request, const cor
   check_request(request);
   CaptureResult result;
   Observer observer(request, session.info(), result);
-  const auto last = [&](int prompt, int position) {
-    return prompt >= 0 && position + 1 == static_cast<int>(request.prompts[static_cast<std::size_t>(prompt)].size());
-  };
   run_packed(
       session, request.prompts, request.run, progress,
-      [&](int prompt, int position) { return last(prompt, position) || observer.wants(prompt, position); },
+      [&](int prompt, int position) { return observer.wants(prompt, position); },
       [&](Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
         observer.start(rows, outputs);
       },
-      [](Context&, const std::vector<PackedRow>&, const std::vector<int>&) {}, Observer::observe, &observer);
+      [&](Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
+        observer.read_logits(context, rows, outputs);
+      },
+      Observer::observe, &observer);
   if (!request.prompts.empty()) observer.finish();
   return result;
 }

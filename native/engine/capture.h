@@ -16,6 +16,7 @@ struct CaptureRequest {
   std::vector<Writer> writers;              // matrices whose inputs are wanted
   bool last = true;                         // writers' inputs at each prompt's last token
   std::vector<std::vector<int>> positions;  // and at these positions of each prompt; empty: none
+  bool logits = false;  // whether those of the token that follows each prompt are wanted, for which all layers run
   RunOptions run;
 };
 
@@ -31,6 +32,7 @@ struct CaptureResult {
   };
   std::vector<Inputs> inputs;  // in the request's order
   std::int64_t n_rows = 0;     // of each writer's inputs
+  std::vector<float> logits;   // [n_prompts, n_vocab]; empty unless asked for
 };
 
 /// The graph ends where everything that is asked for has been read. Throws Error{model_unsupported} when it has no such

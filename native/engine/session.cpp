@@ -45,6 +45,7 @@ ModelInfo describe(const llama_model* model) {
       .control_texts = control_texts(vocab),
       .adds_bos = llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL,
       .recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model),
+      .reads_copy = false,
   };
 }
 
@@ -88,10 +89,11 @@ void fail(const std::string& what) {
   throw core::Error(core::ErrorCode::engine_failed, cause.empty() ? what : what + ": " + cause);
 }
 
-std::shared_ptr<Session> Session::open(const std::string& path, int threads, const Placement& placement, Shapes shapes,
+std::shared_ptr<Session> Session::open(ModelSource source, int threads, const Placement& placement,
                                        const core::Progress& progress) {
   load_backends();
   take_engine_messages();
+  const std::string& path = source.path;
   llama_model_params params = llama_model_default_params();
   std::vector<ggml_backend_dev_t> devices =
       devices_of(placement);  // given also when there are none: else the engine chooses
@@ -111,7 +113,7 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   };
   std::shared_ptr<Session> session(new Session());
   session->threads_ = threads < 1 ? 1 : threads;
-  session->shapes_ = std::move(shapes);
+  session->tensors_ = std::move(source.tensors);
   session->servers_ = Servers(placement);
   {
     const ThrowingAssertions here;
@@ -127,6 +129,7 @@ std::shared_ptr<Session> Session::open(const std::string& path, int threads, con
   if (rotates_by_sections(session->model()) && has_no_sections(session->model()))
     refuse(" has rope.dimension_sections that are all 0, and its architecture rotates by them: the file is damaged");
   session->info_ = describe(session->model());
+  session->info_.reads_copy = source.is_copy;
   return session;
 }
 

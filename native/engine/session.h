@@ -32,6 +32,7 @@ struct ModelInfo {
   std::vector<std::string> control_texts;  // of the tokens made only where special tokens are parsed
   bool adds_bos;                           // the vocabulary asks for a BOS token before every text
   bool recurrent;                          // has recurrent state: sequences are run one by one
+  bool reads_copy;                         // ModelSource::is_copy
 };
 
 /// A piece of a prompt. Only the template's own text may become control tokens; a user's text is data.
@@ -40,21 +41,31 @@ struct Segment {
   bool parse_special;
 };
 
+/// What the file says of a tensor; the engine does not tell.
+struct FileTensor {
+  std::array<std::int64_t, 3> shape;  // [n_in, n_out, n_experts]
+  std::uint32_t type;                 // the engine may hold a wider one
+};
+using FileTensors = std::unordered_map<std::string, FileTensor>;
+
+struct ModelSource {
+  std::string path;  // UTF-8
+  FileTensors tensors;
+  bool is_copy;  // with some tensors in wider types than `tensors` says (reading_copy.h)
+};
+
 class Session {
  public:
-  /// [n_in, n_out, n_experts] of each tensor of the file; the engine does not tell.
-  using Shapes = std::unordered_map<std::string, std::array<std::int64_t, 3>>;
-
   /// Maps the model, which the caller has validated, and sends what is placed elsewhere there. Throws
   /// Error{engine_failed} with the engine's words, Error{server_failed}, Error{model_unsupported} for encoders,
   /// Error{aborted}.
-  static std::shared_ptr<Session> open(const std::string& path, int threads, const Placement& placement, Shapes shapes,
+  static std::shared_ptr<Session> open(ModelSource source, int threads, const Placement& placement,
                                        const core::Progress& progress);
   ~Session();
 
   const ModelInfo& info() const noexcept { return info_; }
   int threads() const noexcept { return threads_; }
-  const Shapes& shapes() const noexcept { return shapes_; }
+  const FileTensors& tensors() const noexcept { return tensors_; }
   const Servers& servers() const noexcept { return servers_; }
   llama_model* model() const noexcept { return model_.get(); }
   const llama_vocab* vocab() const noexcept { return llama_model_get_vocab(model_.get()); }
@@ -77,7 +88,7 @@ class Session {
   std::unique_ptr<llama_model, FreeModel> model_;
   ModelInfo info_;
   int threads_ = 1;
-  Shapes shapes_;
+  FileTensors tensors_;
   Servers servers_;
   std::timed_mutex operation_;
 };

@@ -283,6 +283,16 @@ void find_adapter_ways(TrialContext& context, const std::shared_ptr<Session>& se
   context.use(nullptr);
 }
 
+/// Types as the file has them.
+void name_types(const Session& session, WriterReport& report) {
+  const auto name_type = [&](Writer& writer) {
+    const auto found = session.tensors().find(writer.name);
+    if (found != session.tensors().end()) writer.type = ggml_type_name(static_cast<ggml_type>(found->second.type));
+  };
+  for (Writer& writer : report.writers) name_type(writer);
+  if (report.embedding) name_type(*report.embedding);
+}
+
 }  // namespace
 
 WriterReport describe(GraphWalk& walk, const llama_model* model) {
@@ -313,6 +323,7 @@ WriterReport find_writers(const std::shared_ptr<Session>& session, const core::P
     GraphWalk walk(context.graph_nodes());
     return describe(walk, session->model());
   }();
+  name_types(*session, report);
   find_adapter_ways(context, session, report);
   return report;
 }

@@ -66,9 +66,13 @@ std::string ModelWriter::write_first_part(std::string_view key, const core::Thre
   return writers_.front()->checksum(key, threads, on_bytes);
 }
 
-Draft ModelWriter::finish() {
+void ModelWriter::write_headers() {
+  for (const auto& writer : writers_) writer->write_header();
+}
+
+Draft ModelWriter::finish(Sync sync) {
   std::vector<std::unique_ptr<core::OutputFile>> files;
-  for (const auto& writer : writers_) files.push_back(writer->finish());
+  for (const auto& writer : writers_) files.push_back(writer->finish(sync));
   return {source_.paths(), outputs_, std::move(files)};
 }
 

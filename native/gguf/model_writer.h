@@ -33,8 +33,10 @@ class ModelWriter {
   std::vector<std::string> write_other_parts(const core::ThreadPool& threads, const core::OnBytes& on_bytes);
   /// Completes the first; returns its checksum, which it holds as `key` (Writer::checksum()).
   std::string write_first_part(std::string_view key, const core::ThreadPool& threads, const core::OnBytes& on_bytes);
-  /// Waits until the disk has all. Nothing may be called afterwards.
-  Draft finish();
+  /// In place of the two above, for files without `rosi.*` strings: nothing is hashed.
+  void write_headers();
+  /// Waits until the disk has all, if asked to. Nothing may be called afterwards.
+  Draft finish(Sync sync = Sync::to_disk);
 
  private:
   const Model& source_;

@@ -100,8 +100,8 @@ std::string Writer::sha256(const core::OnBytes& on_bytes) const {
   return core::sha256(output_bytes_, read, on_bytes);
 }
 
-std::unique_ptr<core::OutputFile> Writer::finish() {
-  output_->sync();
+std::unique_ptr<core::OutputFile> Writer::finish(Sync sync) {
+  if (sync == Sync::to_disk) output_->sync();
   return std::move(output_);
 }
 

@@ -19,6 +19,9 @@
 
 namespace rosi::gguf {
 
+/// Whether a finished file is to outlive a power cut.
+enum class Sync { to_disk, none };
+
 /// Order: construct, then in any order and from any thread copy_unchanged() once, write_tensor() for each changed one
 /// and set_text(); then write_header(), checksum() or sha256(), finish(). `source` and `layout` must outlive the
 /// Writer.
@@ -44,8 +47,8 @@ class Writer {
   std::string checksum(std::string_view key, const core::ThreadPool& threads, const core::OnBytes& on_bytes);
   /// The SHA-256 of the output as it is.
   std::string sha256(const core::OnBytes& on_bytes) const;
-  /// Waits until the disk has it. Nothing may be called afterwards.
-  std::unique_ptr<core::OutputFile> finish();
+  /// Waits until the disk has it, if asked to. Nothing may be called afterwards.
+  std::unique_ptr<core::OutputFile> finish(Sync sync = Sync::to_disk);
 
  private:
   const File& source_;

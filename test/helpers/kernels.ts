@@ -7,6 +7,8 @@ import { native, type AdapterHandle, type NativeAddon, type SessionHandle } from
 export interface Kernels extends Pick<NativeAddon, 'gatedFactors'>, PassProbes {
   /** Overwrites all codes and stores the old ones again, by lanes or one by one: gives `bytes` back. */
   _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;
+  /** The same values in blocks of a wider type. */
+  _widen(type: number, bytes: Uint8Array, nIn: number, nOut: number): { type: number; bytes: Uint8Array };
   /** `bytes` as F16 and with left * right added, by the processor's conversions where it has them, or without. */
   _halves(
     bytes: Uint8Array,

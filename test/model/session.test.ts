@@ -239,6 +239,18 @@ describe('capture', () => {
     expect(some.streams.some((value) => value !== 0)).toBe(true);
   });
 
+  test('with logits runs on, and gives what each call alone would', async () => {
+    const request = { streams: true, nLayer: 2, writers: ['blk.0.attn_output.weight'] };
+    const both = await session.capture(tokens(), { ...request, logits: true });
+    const alone = await session.capture(tokens(), request);
+    expect(both.streams).toEqual(alone.streams);
+    expect(both.inputs).toEqual(alone.inputs);
+    expect(both.logits).toEqual(await session.nextTokenLogits(tokens()));
+    expect(alone.logits).toBeNull();
+    const positions = tokens().map((prompt) => [0, prompt.length - 2]);
+    expect((await session.capture(tokens(), { ...request, positions, logits: true })).logits).toEqual(both.logits);
+  });
+
   test('runs to the last block that is needed', async () => {
     const many = Array.from({ length: 3 }, tokens).flat();
     const cost = async (nLayer: number, writers: string[] = []) => {
