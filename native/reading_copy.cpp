@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include "core/pages.h"
 #include "core/shared_progress.h"
 #include "core/thread_pool.h"
 #include "gguf/layout.h"
@@ -75,11 +76,11 @@ std::optional<gguf::Draft> make_reading_copy(const gguf::Model& model, const Rea
                                        };
                                        if (task == 0) return writer.copy_unchanged(changed, count);
                                        const auto& [part, tensor] = widenings[static_cast<std::size_t>(task - 1)];
-                                       std::vector<std::byte> wide(layouts[part].place(*tensor).bytes);
-                                       kernels::widen(tensor->type, tensor->bytes, wide);
+                                       const core::Pages wide(layouts[part].place(*tensor).bytes);
+                                       kernels::widen(tensor->type, tensor->bytes, wide.bytes());
                                        core::forget(tensor->bytes);
-                                       writer.write_tensor(part, *tensor, wide);
-                                       count(wide.size());
+                                       writer.write_tensor(part, *tensor, wide.bytes());
+                                       count(wide.bytes().size());
                                      });
   model.require_unchanged();
   writer.write_headers();

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <limits>
 #include <memory>
 #include <mutex>
 
 #include "core/file_io.h"
+#include "core/pages.h"
 #include "core/sha256.h"
 #include "core/shared_progress.h"
 #include "core/thread_pool.h"
@@ -56,11 +60,43 @@ gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector
   return strings;
 }
 
+/// What all tensors in work may take together, so that threads cost no memory: beyond it they share a tensor.
+constexpr std::uint64_t kInWork = std::uint64_t{64} << 20;
+
+/// Memory that tensors wait for. One larger than the whole gets it alone.
+class Budget {
+ public:
+  explicit Budget(std::uint64_t bytes) : bytes_(bytes) {}
+
+  /// Waits for what lower tasks hold; throws Error{aborted} when one of them has failed.
+  void take(std::uint64_t bytes, const core::ThreadPool::Run& run) {
+    std::unique_lock lock(mutex_);
+    while (taken_ > 0 && taken_ + bytes > bytes_) {
+      returned_.wait_for(lock, std::chrono::milliseconds(50));
+      if (run.failed()) throw Error(ErrorCode::aborted, "another part failed");
+    }
+    taken_ += bytes;
+  }
+  void give_back(std::uint64_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      taken_ -= bytes;
+    }
+    returned_.notify_all();
+  }
+
+ private:
+  const std::uint64_t bytes_;
+  std::uint64_t taken_ = 0;
+  std::mutex mutex_;
+  std::condition_variable returned_;
+};
+
 /// A tensor in work. Its experts are tasks of their own: the first to begin makes the room, the last to end hashes the
 /// whole and hands it on.
 struct Work {
   std::mutex mutex;
-  std::vector<std::byte> target;
+  core::Pages target;
   std::vector<kernels::Realised> experts;
   std::atomic<std::int64_t> left;
 };
@@ -70,6 +106,9 @@ class Tensors {
  public:
   Tensors(const UpdatePlan& plan, const std::vector<Job>& jobs, const Layouts& layouts, core::SharedProgress& progress)
       : accelerator_(plan.accelerator.get()),
+        threads_(plan.threads),
+        // A GPU has memory of its own, and is kept busy by as many tensors as there are threads.
+        budget_(accelerator_ != nullptr ? std::numeric_limits<std::uint64_t>::max() / 2 : kInWork),
         jobs_(jobs),
         layouts_(layouts),
         progress_(progress),
@@ -104,21 +143,23 @@ class Tensors {
     const auto expert = static_cast<std::size_t>(task - first_task_[index]);
     {
       const std::lock_guard lock(work.mutex);
-      if (work.target.empty()) {
-        work.target.resize(place(job, layouts_).bytes);
+      if (work.target.bytes().empty()) {
+        budget_.take(place(job, layouts_).bytes, run);
+        work.target = core::Pages(place(job, layouts_).bytes);
         work.experts.resize(static_cast<std::size_t>(job.update->n_experts));
       }
     }
-    work.experts[expert] = edit(job, expert, work.target, run);
+    work.experts[expert] = edit(job, expert, work.target.bytes(), run);
     if (work.left.fetch_sub(1) > 1) return;
     TensorResult& result = results_[index];
     result.name = job.update->name;
     result.type = job.type;
     result.realised = kernels::combine(work.experts);
-    result.sha256 = core::sha256(work.target);
-    write(job, work.target);
+    result.sha256 = core::sha256(work.target.bytes());
+    write(job, std::span<const std::byte>(work.target.bytes()));
     core::forget(job.tensor->bytes);
-    std::vector<std::byte>().swap(work.target);  // assigning an empty list would keep the memory
+    work.target = {};
+    budget_.give_back(place(job, layouts_).bytes);
   }
 
  private:
@@ -147,16 +188,27 @@ class Tensors {
       const bool shared = squares.size() == static_cast<std::size_t>(n_in);
       rank_one.inputs = {shared ? squares : part(squares, static_cast<std::size_t>(n_in)), update.inputs->response_rms};
     }
+    const int threads = threads_for(target.size());
     const kernels::Realised realised =
         job.decode
             ? kernels::promote({source, source.size() / static_cast<std::size_t>(n_out), job.decode, tensor.type},
-                               job.type, target, n_in, n_out, rank_one, 1, on_progress, accelerator_)
-            : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, 1, on_progress, accelerator_);
+                               job.type, target, n_in, n_out, rank_one, threads, on_progress, accelerator_)
+            : kernels::add_rank_one(job.type, source, target, n_in, n_out, rank_one, threads, on_progress,
+                                    accelerator_);
     progress_.add(std::max(0.0, work - counted));
     return realised;
   }
 
+  /// For one expert: all of them where no other tensor fits beside it.
+  int threads_for(std::uint64_t bytes) const {
+    if (accelerator_ != nullptr) return 1;
+    const std::uint64_t beside = std::max<std::uint64_t>(1, kInWork / bytes);
+    return std::max(1, static_cast<int>(static_cast<std::uint64_t>(threads_) / beside));
+  }
+
   const kernels::Accelerator* accelerator_;
+  const int threads_;
+  Budget budget_;
   const std::vector<Job>& jobs_;
   const Layouts& layouts_;
   core::SharedProgress& progress_;

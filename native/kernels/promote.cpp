@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/pages.h"
 #include "core/thread_pool.h"
 #include "kernels/add_floats.h"
 #include "kernels/blocks.h"
@@ -71,12 +72,12 @@ struct Promotion {
     const Realised rounded = finish(target, slice(progress, 0.3, 0.4));
     if (std::fabs(rounded.gain - 1) <= kFloatGainError) return rounded;
     // The values of a source of few bits may be numbers of the new type, to which a small update rounds back.
-    std::vector<std::byte> converted(target.size()), carried(target.size());
-    encode(source, type, converted, {}, update.right, threads, slice(progress, 0.4, 0.6));
-    flip_floats(type, converted, carried, unit, threads, slice(progress, 0.6, 0.9));
-    const Realised flipped = finish(carried, slice(progress, 0.9, 1));
+    const core::Pages converted(target.size()), carried(target.size());
+    encode(source, type, converted.bytes(), {}, update.right, threads, slice(progress, 0.4, 0.6));
+    flip_floats(type, converted.bytes(), carried.bytes(), unit, threads, slice(progress, 0.6, 0.9));
+    const Realised flipped = finish(carried.bytes(), slice(progress, 0.9, 1));
     if (std::fabs(flipped.gain - 1) >= std::fabs(rounded.gain - 1)) return rounded;
-    std::memcpy(target.data(), carried.data(), carried.size());
+    std::memcpy(target.data(), carried.bytes().data(), target.size());
     return flipped;
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/pages.h"
 #include "core/thread_pool.h"
 #include "kernels/accelerator.h"
 #include "kernels/add_floats.h"
@@ -100,10 +101,10 @@ bool is_better(const Realised& a, const Realised& b) {
 Realised update_quantised(const Attempt& attempt, std::span<std::byte> target, const core::Progress& progress) {
   const Realised flipped = attempt.flip(target, slice(progress, 0, 0.5));
   if (flipped.step_ratio <= kRefitStepRatio && flipped.gain >= kLeastGain) return flipped;
-  std::vector<std::byte> other(target.size());
-  const Realised refitted = attempt.refit(other, slice(progress, 0.5, 1));
+  const core::Pages other(target.size());
+  const Realised refitted = attempt.refit(other.bytes(), slice(progress, 0.5, 1));
   if (!is_better(refitted, flipped)) return flipped;
-  std::memcpy(target.data(), other.data(), other.size());
+  std::memcpy(target.data(), other.bytes().data(), target.size());
   return refitted;
 }
 
@@ -115,11 +116,11 @@ Realised update_floats(const Attempt& attempt, std::span<std::byte> target, cons
                         });
   added.mode = "add";
   if (std::fabs(added.gain - 1) <= kFloatGainError) return added;
-  std::vector<std::byte> other(target.size());
-  flip_floats(attempt.type, attempt.source, other, attempt.update, attempt.threads, slice(progress, 0.5, 0.8));
-  const Realised carried = attempt.finish("code-flips", other, slice(progress, 0.8, 1));
+  const core::Pages other(target.size());
+  flip_floats(attempt.type, attempt.source, other.bytes(), attempt.update, attempt.threads, slice(progress, 0.5, 0.8));
+  const Realised carried = attempt.finish("code-flips", other.bytes(), slice(progress, 0.8, 1));
   if (std::fabs(carried.gain - 1) >= std::fabs(added.gain - 1)) return added;
-  std::memcpy(target.data(), other.data(), other.size());
+  std::memcpy(target.data(), other.bytes().data(), target.size());
   return carried;
 }
 

@@ -62,6 +62,9 @@ function memoryOf(pid) {
   }
 }
 
+/** A program of rosi's that reads no copy of the model (docs/devices.md): what is compared with the engine's own speed. */
+export const ofTheFile = (program) => ['/usr/bin/env', 'ROSI_READING_COPY=0', ...program];
+
 /** Medians of what each way measures, all ways in turn, `repeats` times after one round that is not counted. */
 export async function alternating(ways, repeats) {
   const found = ways.map(() => []);
