@@ -26,7 +26,7 @@ import { writeFaithfully } from './write-faithfully';
  * the paper's mean row. Layer and strength are chosen by effect on validation prompts unless given.
  *
  * Cost: a forward pass a fitting prompt, a few hundred for the search, two generations for the report, and one pass
- * over the file. Memory: the model, the captured inputs, and one tensor a thread.
+ * over the file. Memory: the model, the captured inputs, and what {@link applyUpdate} takes.
  *
  * @param model - Path of a GGUF; of a split one, of its first file: the output is split in the same way.
  * @param prompts - At least 16 harmful and 16 harmless; the built-in set when undefined.

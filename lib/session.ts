@@ -58,6 +58,11 @@ export interface Answers {
 export interface SessionOptions extends CallOptions, PlacementOptions {
   /** Default: the fastest of one, half and all processors, measured on a short prompt. */
   threads?: number | undefined;
+  /**
+   * Whether the engine may read a temporary copy with the same weights in types that it multiplies faster; docs/devices.md.
+   * Default true: it does where that helps and there is room.
+   */
+  readingCopy?: boolean | undefined;
   /** Whether a model that can think aloud before it answers is let. Default false: a reasoning block is closed. */
   thinking?: boolean | undefined;
 }
@@ -84,7 +89,11 @@ export class ModelSession {
    */
   static async open(path: string, options: SessionOptions = {}): Promise<ModelSession> {
     const most = options.threads ?? availableParallelism();
-    const how = { threads: most, readingCopy: readingCopy(), ...resolvePlacement(options) };
+    const how = {
+      threads: most,
+      readingCopy: options.readingCopy === false ? undefined : readingCopy(),
+      ...resolvePlacement(options),
+    };
     const handle = await runStage(options, { stage: 'load' }, (tick) => native.openSession(path, how, tick));
     try {
       const measured = options.threads === undefined && how.gpuLayers === 0;
@@ -97,9 +106,9 @@ export class ModelSession {
   }
 
   /** How another model is opened to compute where this one does. */
-  get where(): Pick<SessionOptions, 'threads' | 'rpc' | 'gpuLayers'> {
+  get where(): Pick<SessionOptions, 'threads' | 'rpc' | 'gpuLayers' | 'readingCopy'> {
     const { rpc, gpuLayers } = this.options;
-    return { threads: this.threads, rpc, gpuLayers };
+    return { threads: this.threads, rpc, gpuLayers, readingCopy: this.info.readsCopy };
   }
 
   /** What runs goes on to its end and keeps the model as long. */

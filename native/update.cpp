@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <limits>
 #include <memory>
 #include <mutex>
 
+#include "core/budget.h"
 #include "core/file_io.h"
 #include "core/pages.h"
 #include "core/sha256.h"
@@ -62,35 +61,6 @@ gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector
 
 /// What all tensors in work may take together, so that threads cost no memory: beyond it they share a tensor.
 constexpr std::uint64_t kInWork = std::uint64_t{64} << 20;
-
-/// Memory that tensors wait for. One larger than the whole gets it alone.
-class Budget {
- public:
-  explicit Budget(std::uint64_t bytes) : bytes_(bytes) {}
-
-  /// Waits for what lower tasks hold; throws Error{aborted} when one of them has failed.
-  void take(std::uint64_t bytes, const core::ThreadPool::Run& run) {
-    std::unique_lock lock(mutex_);
-    while (taken_ > 0 && taken_ + bytes > bytes_) {
-      returned_.wait_for(lock, std::chrono::milliseconds(50));
-      if (run.failed()) throw Error(ErrorCode::aborted, "another part failed");
-    }
-    taken_ += bytes;
-  }
-  void give_back(std::uint64_t bytes) {
-    {
-      const std::lock_guard lock(mutex_);
-      taken_ -= bytes;
-    }
-    returned_.notify_all();
-  }
-
- private:
-  const std::uint64_t bytes_;
-  std::uint64_t taken_ = 0;
-  std::mutex mutex_;
-  std::condition_variable returned_;
-};
 
 /// A tensor in work. Its experts are tasks of their own: the first to begin makes the room, the last to end hashes the
 /// whole and hands it on.
@@ -188,7 +158,7 @@ class Tensors {
       const bool shared = squares.size() == static_cast<std::size_t>(n_in);
       rank_one.inputs = {shared ? squares : part(squares, static_cast<std::size_t>(n_in)), update.inputs->response_rms};
     }
-    const int threads = threads_for(target.size());
+    const int threads = threads_for(job);
     const kernels::Realised realised =
         job.decode
             ? kernels::promote({source, source.size() / static_cast<std::size_t>(n_out), job.decode, tensor.type},
@@ -199,16 +169,19 @@ class Tensors {
     return realised;
   }
 
-  /// For one expert: all of them where no other tensor fits beside it.
-  int threads_for(std::uint64_t bytes) const {
+  /// For each of the tensor's tasks: more than one where fewer tasks than threads fit the bound.
+  int threads_for(const Job& job) const {
     if (accelerator_ != nullptr) return 1;
-    const std::uint64_t beside = std::max<std::uint64_t>(1, kInWork / bytes);
-    return std::max(1, static_cast<int>(static_cast<std::uint64_t>(threads_) / beside));
+    const std::uint64_t beside = std::max<std::uint64_t>(1, kInWork / place(job, layouts_).bytes);
+    const auto tasks = static_cast<std::uint64_t>(threads_) / static_cast<std::uint64_t>(job.update->n_experts) < beside
+                           ? static_cast<std::uint64_t>(threads_)
+                           : beside * static_cast<std::uint64_t>(job.update->n_experts);
+    return static_cast<int>((static_cast<std::uint64_t>(threads_) + tasks - 1) / tasks);
   }
 
   const kernels::Accelerator* accelerator_;
   const int threads_;
-  Budget budget_;
+  core::Budget budget_;
   const std::vector<Job>& jobs_;
   const Layouts& layouts_;
   core::SharedProgress& progress_;

@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [model] = positionals;
+if (model === undefined) throw new Error('name a MODEL.gguf');
 const folder = mkdtempSync(join(root, 'build', 'reading-'));
 const at = (name) => join(folder, name);
 
@@ -70,7 +71,7 @@ try {
     return prompts.map((_, i) => logProbabilities(all.subarray(i * n, (i + 1) * n)));
   };
   const file = logits(here[0]);
-  const top = (row) => row.indexOf(Math.max(...row));
+  const top = (row) => row.reduce((best, value, i) => (value > row[best] ? i : best), 0);
   const rows = [...here, ...others].map((one, i) => {
     const { load: loading, prompt, answer, peak } = measured[i];
     const found = logits(one);

@@ -95,9 +95,7 @@ async function withBoth(
   let own: ModelSession | undefined;
   try {
     own =
-      other.model === first.model
-        ? undefined
-        : await ModelSession.open(other.model, { ...settings, threads: base.threads });
+      other.model === first.model ? undefined : await ModelSession.open(other.model, { ...settings, ...base.where });
     const session = own ?? base;
     if (session.info.nVocab !== base.info.nVocab) return false;
     await withSubject(session, other, { signal }, (asked, edit) => use(base, asked, edit));

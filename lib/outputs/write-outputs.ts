@@ -121,7 +121,7 @@ function given(paths: OutputPaths): [keyof OutputPaths, string][] {
 }
 
 async function infoOf(gguf: string): Promise<ModelfileInfo> {
-  const session = await ModelSession.open(gguf, { threads: 1 });
+  const session = await ModelSession.open(gguf, { threads: 1, readingCopy: false });
   session.close();
   return session.info;
 }

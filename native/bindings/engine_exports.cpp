@@ -62,31 +62,28 @@ class OpenWorker final : public EngineWorker {
 
  private:
   void compute() override {
+    const core::Progress progress = polled_progress();
+    auto [source, copy] = prepare(core::slice(progress, 0, 0.5));
+    if (copy) source.copy = core::to_utf8(copy->path());
+    session_ =
+        engine::Session::open(std::move(source), threads_, placement_, copy ? core::slice(progress, 0.5, 1) : progress);
+  }
+
+  /// What is open of the model's files is closed before the engine opens them.
+  std::pair<engine::ModelSource, std::optional<gguf::Draft>> prepare(const core::Progress& progress) const {
     // ggml aborts the process on what it finds too late: check first.
     const gguf::Model model = gguf::Model::open(core::from_utf8(path_));
     gguf::check_hyperparameters(model.first());
-    engine::ModelSource source;
+    engine::ModelSource source{path_, {}, {}};
     for (const gguf::File& file : model.parts()) {
       for (const gguf::Tensor& tensor : file.tensors())
         source.tensors[tensor.name] = {{tensor.shape[0], tensor.shape[1], tensor.shape[2]}, tensor.type};
     }
-    const core::Progress progress = polled_progress();
-    const std::optional<gguf::Draft> copy = copy_of(model, core::slice(progress, 0, 0.5));
-    source.path = copy ? core::to_utf8(copy->path()) : path_;
-    source.is_copy = copy.has_value();
-    session_ =
-        engine::Session::open(std::move(source), threads_, placement_, copy ? core::slice(progress, 0.5, 1) : progress);
+    const bool helps = copy_ && placement_.is_here() && (copy_->always || engine::has_amx());
+    return {std::move(source),
+            helps ? make_reading_copy(model, copy_->limits, threads_, progress) : std::optional<gguf::Draft>()};
   }
-  /// Where the engine reads one faster. A disk that takes none is no reason to read nothing.
-  std::optional<gguf::Draft> copy_of(const gguf::Model& model, const core::Progress& progress) const {
-    if (!copy_ || !placement_.is_here() || !(copy_->always || engine::has_matrix_unit())) return std::nullopt;
-    try {
-      return make_reading_copy(model, copy_->limits, threads_, progress);
-    } catch (const core::Error& error) {
-      if (error.code() != core::ErrorCode::file_failed) throw;
-      return std::nullopt;
-    }
-  }
+
   Napi::Value result() override { return wrap(Env(), session_); }
   const std::string path_;
   int threads_ = 1;

@@ -9,7 +9,6 @@
 namespace rosi::core {
 namespace {
 
-constexpr std::string_view partial_mark = ".partial-";
 constexpr std::string_view hex_digits = "0123456789abcdef";
 constexpr std::size_t n_random = 8;  // digits
 

@@ -57,6 +57,10 @@ struct PartialNames {
   std::string ending;  // of the final name; comes after the mark
 };
 
+/// Removes what killed processes have left in a folder that nothing but temporary outputs go to. What can't be removed
+/// stays.
+void remove_abandoned(const std::filesystem::path& folder) noexcept;
+
 /// A new file under a temporary name beside its final one. It appears under the final name on publish(); before that it
 /// leaves with this object. What a killed process has left, the next output of the same name removes.
 class OutputFile {

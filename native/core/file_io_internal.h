@@ -18,6 +18,9 @@
 
 namespace rosi::core {
 
+/// Stands in every temporary name.
+inline constexpr std::string_view partial_mark = ".partial-";
+
 /// `what` is the beginning of a sentence: "cannot write". `bytes`: the room the whole file needs, 0 when it doesn't
 /// matter.
 Error file_error(const std::string& what, const std::filesystem::path& path, int error, std::uint64_t bytes = 0);

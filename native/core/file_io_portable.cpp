@@ -92,6 +92,8 @@ void InputFile::require_unchanged() const {
   }
 }
 
+void remove_abandoned(const std::filesystem::path&) noexcept {}  // there is no lock to tell the dead by
+
 struct OutputFile::State {
   std::filesystem::path path;
   std::filesystem::path partial;

@@ -46,14 +46,14 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
 
-/// Partial files of this output whose owner has died: the system has taken their lock away with it. Without a lock to
-/// be had (NFS may have none) a file is left alone.
-void remove_abandoned(const std::filesystem::path& path, const std::string& ending) noexcept {
+/// Removes those of a folder's files that `is_partial` names and whose owner has died: the system has taken their lock
+/// away with it. Without a lock to be had (NFS may have none) a file is left alone.
+template <class IsPartial>
+void remove_dead(const std::filesystem::path& folder, const IsPartial& is_partial) noexcept {
   std::error_code error;
-  std::filesystem::directory_iterator entry(folder_of(path), error);
-  const std::string output = path.filename().string();
+  std::filesystem::directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (!is_partial_name(entry->path().filename().string(), output, ending)) continue;
+    if (!is_partial(entry->path().filename().string())) continue;
     const int descriptor = ::open(entry->path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) continue;
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
@@ -62,6 +62,10 @@ void remove_abandoned(const std::filesystem::path& path, const std::string& endi
 }
 
 }  // namespace
+
+void remove_abandoned(const std::filesystem::path& folder) noexcept {
+  remove_dead(folder, [](const std::string& name) { return name.find(partial_mark) != std::string::npos; });
+}
 
 long process_id() { return static_cast<long>(::getpid()); }
 
@@ -160,7 +164,9 @@ OutputFile::OutputFile(const std::filesystem::path& path, std::uint64_t bytes, c
   state_->path = path;
   require_no_zero_byte(path);
   state_->bytes = bytes;
-  remove_abandoned(path, names.ending);
+  remove_dead(folder_of(path), [&, output = path.filename().string()](const std::string& name) {
+    return is_partial_name(name, output, names.ending);
+  });
   while (state_->descriptor < 0) {
     state_->partial = partial_path_for(path, names);
     state_->descriptor = ::open(state_->partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -9,7 +9,8 @@ namespace rosi::core {
 /// Runs task(0) .. task(count - 1), each once, on at most `threads` threads, the calling one among them. Tasks are
 /// taken in ascending order, so a task may wait for a lower one; it must then give up when `failed()` of the same run
 /// turns true. The first exception stops further tasks and is thrown again here, after all threads have ended.
-/// threads < 1 counts as 1. Never nest calls: there is no shared pool, each call would start its own threads.
+/// threads < 1 counts as 1. There is no shared pool: a call within a task starts
+/// threads of its own, so it must ask for as many as the outer one leaves idle.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {}

@@ -63,7 +63,7 @@ void load_backends() {
   }
 }
 
-bool has_matrix_unit() {
+bool has_amx() {
   load_backends();
   ggml_backend_dev_t device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
   const auto list = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(

@@ -9,9 +9,9 @@ namespace rosi::engine {
 /// calls, from any thread. Throws Error{engine_failed} naming the folder when none could be loaded.
 void load_backends();
 
-/// Whether the engine multiplies matrices with this processor's matrix unit (AMX), which has products of few types.
+/// Whether the engine multiplies matrices with this processor's AMX, for which it has products of some types alone.
 /// Loads the backends.
-bool has_matrix_unit();
+bool has_amx();
 
 /// What the engine last complained about on this process, for error messages; cleared by the call.
 std::string take_engine_messages();

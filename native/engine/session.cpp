@@ -117,6 +117,12 @@ std::shared_ptr<Session> Session::open(ModelSource source, int threads, const Pl
   session->servers_ = Servers(placement);
   {
     const ThrowingAssertions here;
+    if (!source.copy.empty()) session->model_.reset(llama_model_load_from_file(source.copy.c_str(), params));
+  }
+  const bool reads_copy = session->model_ != nullptr;
+  if (!reads_copy && !stopped) {
+    take_engine_messages();
+    const ThrowingAssertions here;
     session->model_.reset(llama_model_load_from_file(path.c_str(), params));
   }
   if (stopped) throw core::Error(core::ErrorCode::aborted, "stopped by the caller");
@@ -129,7 +135,7 @@ std::shared_ptr<Session> Session::open(ModelSource source, int threads, const Pl
   if (rotates_by_sections(session->model()) && has_no_sections(session->model()))
     refuse(" has rope.dimension_sections that are all 0, and its architecture rotates by them: the file is damaged");
   session->info_ = describe(session->model());
-  session->info_.reads_copy = source.is_copy;
+  session->info_.reads_copy = reads_copy;
   return session;
 }
 

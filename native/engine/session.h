@@ -32,7 +32,7 @@ struct ModelInfo {
   std::vector<std::string> control_texts;  // of the tokens made only where special tokens are parsed
   bool adds_bos;                           // the vocabulary asks for a BOS token before every text
   bool recurrent;                          // has recurrent state: sequences are run one by one
-  bool reads_copy;                         // ModelSource::is_copy
+  bool reads_copy;                         // ModelSource::copy
 };
 
 /// A piece of a prompt. Only the template's own text may become control tokens; a user's text is data.
@@ -51,7 +51,8 @@ using FileTensors = std::unordered_map<std::string, FileTensor>;
 struct ModelSource {
   std::string path;  // UTF-8
   FileTensors tensors;
-  bool is_copy;  // with some tensors in wider types than `tensors` says (reading_copy.h)
+  std::string copy;  // what is read in its place where the engine can: the same weights, some tensors in wider types
+                     // than `tensors` says (reading_copy.h). Empty: none
 };
 
 class Session {

@@ -40,8 +40,9 @@ void ModelWriter::copy_unchanged(const std::vector<std::vector<const Tensor*>>& 
   for (std::size_t i = 0; i < writers_.size(); ++i) writers_[i]->copy_unchanged(changed[i], on_bytes);
 }
 
-void ModelWriter::write_tensor(std::size_t part, const Tensor& tensor, std::span<const std::byte> bytes) {
-  writers_[part]->write_tensor(tensor, bytes);
+void ModelWriter::write_tensor(std::size_t part, const Tensor& tensor, std::span<const std::byte> bytes,
+                               std::uint64_t from) {
+  writers_[part]->write_tensor(tensor, bytes, from);
 }
 
 void ModelWriter::set_text(std::string_view key, std::string_view value) { writers_.front()->set_text(key, value); }

@@ -25,7 +25,7 @@ class ModelWriter {
   /// What copy_unchanged() will copy, for progress. `changed`: a list for each file.
   std::uint64_t unchanged_bytes(const std::vector<std::vector<const Tensor*>>& changed) const;
   void copy_unchanged(const std::vector<std::vector<const Tensor*>>& changed, const core::OnBytes& on_bytes);
-  void write_tensor(std::size_t part, const Tensor& tensor, std::span<const std::byte> bytes);
+  void write_tensor(std::size_t part, const Tensor& tensor, std::span<const std::byte> bytes, std::uint64_t from = 0);
   /// Not thread-safe. `value` is as long as the one given to the constructor.
   void set_text(std::string_view key, std::string_view value);
   /// Completes all files but the first, and returns their SHA-256. `on_bytes` is called from several threads, as in the

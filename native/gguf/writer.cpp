@@ -76,10 +76,10 @@ void Writer::copy_unchanged(std::span<const Tensor* const> changed, const core::
   }
 }
 
-void Writer::write_tensor(const Tensor& tensor, std::span<const std::byte> bytes) {
+void Writer::write_tensor(const Tensor& tensor, std::span<const std::byte> bytes, std::uint64_t from) {
   const Place& place = layout_.place(tensor);
-  assert(bytes.size() == place.bytes);
-  output_->write(header_.data_offset() + place.offset, bytes);
+  assert(from + bytes.size() <= place.bytes);
+  output_->write(header_.data_offset() + place.offset + from, bytes);
 }
 
 void Writer::set_text(std::string_view key, std::string_view value) { header_.set_text(key, value); }

@@ -37,8 +37,8 @@ class Writer {
 
   /// Copies the data section, its padding too, but not the bytes of `changed`.
   void copy_unchanged(std::span<const Tensor* const> changed, const core::OnBytes& on_bytes);
-  /// `tensor` is the source's; `bytes` are as many as the layout has for it.
-  void write_tensor(const Tensor& tensor, std::span<const std::byte> bytes);
+  /// `tensor` is the source's; `bytes` are all that the layout has for it, or some from its byte `from` on.
+  void write_tensor(const Tensor& tensor, std::span<const std::byte> bytes, std::uint64_t from = 0);
   /// Not thread-safe. `value` is as long as the one given to the constructor.
   void set_text(std::string_view key, std::string_view value);
   void write_header();
