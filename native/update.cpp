@@ -76,7 +76,7 @@ class Tensors {
  public:
   Tensors(const UpdatePlan& plan, const std::vector<Job>& jobs, const Layouts& layouts, core::SharedProgress& progress)
       : accelerator_(plan.accelerator.get()),
-        threads_(plan.threads),
+        threads_(std::max(1, plan.threads)),
         // A GPU has memory of its own, and is kept busy by as many tensors as there are threads.
         budget_(accelerator_ != nullptr ? std::numeric_limits<std::uint64_t>::max() / 2 : kInWork),
         jobs_(jobs),
