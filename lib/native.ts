@@ -32,6 +32,8 @@ export interface NativeModelInfo {
   bosText: string;
   eosText: string;
   addsBos: boolean;
+  /** Most answers that are generated side by side. */
+  answersAtOnce: number;
   /** Whether the engine holds a copy with the same weights in wider types. docs/devices.md */
   readsCopy: boolean;
   /** Texts of the tokens that the tokeniser makes only where it parses special tokens. */
@@ -318,7 +320,7 @@ export interface NativeAddon {
     request: NativeRun & {
       prompts: Int32Array[];
       maxTokens: number;
-      /** Most answers generated at once. */
+      /** Most answers generated at once; default `answersAtOnce`. */
       parallel?: number;
       /** Most tokens held for them at once. */
       cells?: number;

@@ -259,7 +259,7 @@ export class ModelSession {
   ): Promise<Answers> {
     const { maxTokens, firstLogits = false, logLikelihoods = false, exact = false, edit } = options;
     const { stage = 'generate', note } = options;
-    const request = { prompts, maxTokens, firstLogits, logLikelihoods, parallel: 24, ...edit, threads: this.threads };
+    const request = { prompts, maxTokens, firstLogits, logLikelihoods, ...edit, threads: this.threads };
     const { answers, ...measured } = await this.run(prompts, maxTokens, stage, note, (tick) =>
       native.generate(this.handle, request, tick),
     );

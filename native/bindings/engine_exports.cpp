@@ -249,6 +249,7 @@ Napi::Value session_info(const Napi::CallbackInfo& info) {
   js.Set("bosText", model.bos_text);
   js.Set("eosText", model.eos_text);
   js.Set("addsBos", model.adds_bos);
+  js.Set("answersAtOnce", model.answers_at_once);
   js.Set("readsCopy", model.reads_copy);
   js.Set("controlTokens", to_js(info.Env(), model.control_texts));
   return js;

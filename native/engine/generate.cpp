@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/softmax.h"
+#include "engine/backends.h"
 
 namespace rosi::engine {
 namespace {
@@ -25,6 +26,8 @@ std::size_t cells_for(std::vector<std::size_t> needs, int parallel, int most) {
 }
 
 }  // namespace
+
+int answers_at_once() { return has_amx() ? 48 : 24; }
 
 std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
                                      const core::Progress& progress) {

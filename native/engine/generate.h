@@ -11,10 +11,14 @@ namespace rosi::engine {
 std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
                                      const core::Progress& progress);
 
+/// How many answers the engine generates fastest: its products by AMX take 16 rows at a time. Batches of 48 answers are
+/// kept together (lib/evaluation), which are then one.
+int answers_at_once();
+
 struct GenerateRequest {
   std::vector<Tokens> prompts;
-  int max_tokens = 64;  // new tokens of an answer
-  int parallel = 16;    // most answers generated at once
+  int max_tokens = 64;               // new tokens of an answer
+  int parallel = answers_at_once();  // most answers generated at once
   // Most tokens held for them: fewer answers run at once where prompts are long. At least the longest prompt's need.
   // Default: 2 GiB of keys and values in an 8B model.
   int cells = 16384;

@@ -4,6 +4,7 @@
 
 #include "engine/assertions.h"
 #include "engine/backends.h"
+#include "engine/generate.h"
 
 namespace rosi::engine {
 namespace {
@@ -45,6 +46,7 @@ ModelInfo describe(const llama_model* model) {
       .control_texts = control_texts(vocab),
       .adds_bos = llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL,
       .recurrent = llama_model_is_recurrent(model) || llama_model_is_hybrid(model),
+      .answers_at_once = answers_at_once(),
       .reads_copy = false,
   };
 }

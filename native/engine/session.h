@@ -32,6 +32,7 @@ struct ModelInfo {
   std::vector<std::string> control_texts;  // of the tokens made only where special tokens are parsed
   bool adds_bos;                           // the vocabulary asks for a BOS token before every text
   bool recurrent;                          // has recurrent state: sequences are run one by one
+  int answers_at_once;                     // that it generates fastest
   bool reads_copy;                         // ModelSource::copy
 };
 

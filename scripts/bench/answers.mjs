@@ -9,7 +9,6 @@ import { alternating, ofTheFile, table, timed } from './measure.mjs';
 import { sharedPrefix } from './shared-prefix.mjs';
 
 const [prompts, maxTokens] = [48, 64];
-const parallel = 24; // ModelSession.generate()'s
 
 /** @param library - Exports of the package. @param folder - For what the programs are told. */
 export async function answers(library, model, folder, { repeats, threads }) {
@@ -17,7 +16,7 @@ export async function answers(library, model, folder, { repeats, threads }) {
   const texts = builtInPrompts().fit.harmless.slice(0, prompts);
   const session = await ModelSession.open(model, { threads });
   const tokens = texts.map((user) => session.encode(user));
-  const { readsCopy } = session.info;
+  const { answersAtOnce: parallel, readsCopy } = session.info;
   session.close();
   const file = join(folder, 'prompts.json');
   writeFileSync(file, JSON.stringify(texts));
