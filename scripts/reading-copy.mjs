@@ -1,6 +1,6 @@
 // What a reading copy (docs/devices.md) saves, and that what is read of it differs from the file no more than the engine's own
 // code for two processors does: node scripts/reading-copy.mjs MODEL.gguf [--prompts 32] [--repeats 3] [--threads 2]
-// On x86-64 Linux. Nothing else should run meanwhile.
+// On x86-64 Linux with AVX-512; the others' speed is of one run. Nothing else should run meanwhile.
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
@@ -53,17 +53,14 @@ try {
   const prompts = [fit.harmful, fit.harmless].flatMap((texts) => texts.slice(0, Number(values.prompts) / 2));
   writeFileSync(at('prompts.json'), JSON.stringify(prompts));
   const here = [way('the file', root, 0), way('a copy', root, 1)];
-  const others = ['haswell', 'sse42'].map((processor) => way(`the file, as on ${processor}`, buildFor(processor), 0));
-  const measured = [
-    ...(await alternating(
-      here.map((one) => () => one.run()),
-      Number(values.repeats),
-    )),
-    ...(await alternating(
-      others.map((one) => () => one.run()),
-      1,
-    )),
-  ];
+  const others = ['haswell', 'skylakex'].map((processor) =>
+    way(`the file, as on ${processor}`, buildFor(processor), 0),
+  );
+  const measured = await alternating(
+    here.map((one) => () => one.run()),
+    Number(values.repeats),
+  );
+  for (const one of others) measured.push(await one.run());
   const logits = (one) => {
     const bytes = readFileSync(one.out);
     const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
