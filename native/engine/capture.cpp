@@ -30,26 +30,14 @@ class Observer {
     if (request.logits) result.logits.resize(request.prompts.size() * static_cast<std::size_t>(info.n_vocab));
   }
 
-  /// Whether it is a prompt's last token.
-  bool is_last(int prompt, int position) const {
-    return prompt >= 0 && position + 1 == static_cast<int>(request_.prompts[static_cast<std::size_t>(prompt)].size());
+  bool wants(int prompt, int position) const {
+    return is_last(request_.prompts, {prompt, position}) || !slots(prompt, position).empty();
   }
-  bool wants(int prompt, int position) const { return is_last(prompt, position) || !slots(prompt, position).empty(); }
 
   void start(const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
     rows_ = &rows;
     outputs_ = &outputs;
     n_read_ = 0;
-  }
-
-  void read_logits(const Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
-    if (!request_.logits) return;
-    const std::size_t n_vocab = result_.logits.size() / request_.prompts.size();
-    for (const int row : outputs) {
-      const auto& [prompt, position] = rows[static_cast<std::size_t>(row)];
-      if (is_last(prompt, position))
-        std::copy_n(context.logits(row), n_vocab, &result_.logits[static_cast<std::size_t>(prompt) * n_vocab]);
-    }
   }
 
   void finish() const {
@@ -179,7 +167,7 @@ class Observer {
     const auto width = static_cast<std::size_t>(result_.d_model);
     std::vector<float> one(width);
     each_row(parallel ? node->ne[2] : ggml_nrows(node), [&](const PackedRow& row, std::size_t token) {
-      if (!is_last(row.prompt, row.position)) return;
+      if (!is_last(request_.prompts, row)) return;
       float* target = &result_.streams[(static_cast<std::size_t>(row.prompt) * seen_streams_.size() + index) * width];
       for (std::size_t k = 0; k < n; ++k) {
         read_row(node, parallel ? token * node->nb[2] + k * node->nb[1] : token * node->nb[1],
@@ -227,7 +215,7 @@ CaptureResult capture(Session& session, const CaptureRequest& request, const cor
         observer.start(rows, outputs);
       },
       [&](Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
-        observer.read_logits(context, rows, outputs);
+        if (request.logits) read_logits(context, request.prompts, rows, outputs, result.logits);
       },
       Observer::observe, &observer);
   if (!request.prompts.empty()) observer.finish();

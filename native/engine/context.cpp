@@ -84,6 +84,20 @@ void check_prompts(const std::vector<Tokens>& prompts, int n_vocab, int n_contex
   }
 }
 
+bool is_last(const std::vector<Tokens>& prompts, const PackedRow& row) {
+  return row.prompt >= 0 && row.position + 1 == static_cast<int>(prompts[static_cast<std::size_t>(row.prompt)].size());
+}
+
+void read_logits(const Context& context, const std::vector<Tokens>& prompts, const std::vector<PackedRow>& rows,
+                 const std::vector<int>& outputs, std::vector<float>& logits) {
+  const std::size_t n_vocab = logits.size() / prompts.size();
+  for (const int output : outputs) {
+    const PackedRow& row = rows[static_cast<std::size_t>(output)];
+    if (is_last(prompts, row))
+      std::copy_n(context.logits(output), n_vocab, &logits[static_cast<std::size_t>(row.prompt) * n_vocab]);
+  }
+}
+
 void run_packed(Session& session, const std::vector<Tokens>& prompts, const RunOptions& options,
                 const core::Progress& progress, const std::function<bool(int, int)>& wants, const PackedReader& before,
                 const PackedReader& after, ggml_backend_sched_eval_callback observe, void* observer) {

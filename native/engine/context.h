@@ -63,6 +63,13 @@ struct PackedRow {
   int position;
 };
 
+/// Whether a row is the last one of a prompt.
+bool is_last(const std::vector<Tokens>& prompts, const PackedRow& row);
+
+/// Copies the logits of the prompts' last tokens that a decode had to `logits` [n_prompts, n_vocab].
+void read_logits(const Context& context, const std::vector<Tokens>& prompts, const std::vector<PackedRow>& rows,
+                 const std::vector<int>& outputs, std::vector<float>& logits);
+
 /// What reads a decode: its rows, and which of them are outputs.
 using PackedReader = std::function<void(Context&, const std::vector<PackedRow>& rows, const std::vector<int>& outputs)>;
 

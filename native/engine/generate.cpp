@@ -36,14 +36,11 @@ std::vector<float> next_token_logits(Session& session, const std::vector<Tokens>
   run_packed(
       session, prompts, options, progress,
       [&](int prompt, int position) {
-        return prompt >= 0 && position + 1 == static_cast<int>(prompts[static_cast<std::size_t>(prompt)].size());
+        return is_last(prompts, {prompt, position});
       },
       [](Context&, const std::vector<PackedRow>&, const std::vector<int>&) {},
       [&](Context& context, const std::vector<PackedRow>& rows, const std::vector<int>& outputs) {
-        for (const int row : outputs) {
-          const auto prompt = static_cast<std::size_t>(rows[static_cast<std::size_t>(row)].prompt);
-          std::copy_n(context.logits(row), n_vocab, &logits[prompt * n_vocab]);
-        }
+        read_logits(context, prompts, rows, outputs, logits);
       });
   return logits;
 }
