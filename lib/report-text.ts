@@ -120,7 +120,8 @@ export function reportMarkdown(report: HardenReport): string {
           `${peakMiB.toFixed(0)} MiB`,
         ]),
       ),
-      `In all ${duration(report.seconds)}. Peak memory is the process's highest during the stage (on systems other than Linux, until its end).`,
+      `In all ${duration(report.seconds)}. Peak memory is the process's highest during the stage (on systems other than Linux, until its end).` +
+        (model.readsCopy ? ' The engine read a copy of the model with the same weights in wider types.' : ''),
     ]),
   ]
     .join('\n')

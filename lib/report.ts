@@ -85,6 +85,8 @@ export interface HardenReport {
     dModel: number;
     /** False when the file has none and prompts were framed as docs/method.md says. */
     hasChatTemplate: boolean;
+    /** Whether the engine read a copy with the same weights in wider types. docs/devices.md */
+    readsCopy: boolean;
   };
   output: { path: string; bytes: number };
   settings: Omit<Settings, 'signal' | 'onProgress' | 'output' | 'cache'>;
@@ -182,6 +184,7 @@ export function makeReport(parts: Parts): HardenReport {
       nLayer: info.nLayer,
       dModel: info.dModel,
       hasChatTemplate: info.chatTemplate !== null && info.chatTemplate.trim() !== '',
+      readsCopy: info.readsCopy,
     },
     output: { path: settings.output, bytes: written.outputBytes },
     settings: plainSettings as HardenReport['settings'],

@@ -62,6 +62,10 @@ gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector
 /// What all tensors in work may take together, so that threads cost no memory: beyond it they share a tensor.
 constexpr std::uint64_t kInWork = std::uint64_t{64} << 20;
 
+/// After each such share of a tensor's work the pages of its source that were read are let go; the next pass gets them
+/// from the system's cache.
+constexpr double kForgetEvery = 1.0 / 32;
+
 /// A tensor in work. Its experts are tasks of their own: the first to begin makes the room, the last to end hashes the
 /// whole and hands it on.
 struct Work {
@@ -135,19 +139,23 @@ class Tensors {
  private:
   kernels::Realised edit(const Job& job, std::size_t expert, std::span<std::byte> whole,
                          const core::ThreadPool::Run& run) {
-    const double work = work_of(job, layouts_);
-    double counted = 0;
-    const auto on_progress = [&](double done) {
-      const double more = std::max(0.0, done * work - counted);
-      counted += more;
-      return progress_.advance(more) && !run.failed();
-    };
     const gguf::Tensor& tensor = *job.tensor;
     const TensorUpdate& update = *job.update;
     const std::int64_t n_in = tensor.shape[0], n_out = tensor.shape[1];
     const auto part = [&](auto all, std::size_t size) { return all.subspan(expert * size, size); };
     const auto n_experts = static_cast<std::size_t>(update.n_experts);
     const std::span<const std::byte> source = part(tensor.bytes, tensor.bytes.size() / n_experts);
+    const double work = work_of(job, layouts_);
+    double counted = 0, forgotten = 0;
+    const auto on_progress = [&](double done) {
+      if (done - forgotten >= kForgetEvery) {
+        forgotten = done;
+        core::forget(source);
+      }
+      const double more = std::max(0.0, done * work - counted);
+      counted += more;
+      return progress_.advance(more) && !run.failed();
+    };
     const std::span<std::byte> target = part(whole, whole.size() / n_experts);
     kernels::RankOne rank_one{part(std::span(update.left), static_cast<std::size_t>(n_out)),
                               part(std::span(update.right), static_cast<std::size_t>(n_in)),

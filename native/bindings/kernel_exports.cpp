@@ -161,8 +161,8 @@ Napi::Value promote(const Napi::CallbackInfo& info) {
   return target;
 }
 
-/// _halves(bytes, left, right, portable) -> { sums: Uint8Array, values: Float32Array }: of as many F16 weights as
-/// `right` has numbers.
+/// _halves(bytes, left, right, portable) -> { sums: Uint8Array, values, before, after: Float32Array }: of as many F16
+/// weights as `right` has numbers; before and after as the sum was written.
 Napi::Value halves(const Napi::CallbackInfo& info) {
   auto bytes = info[0].As<Napi::Uint8Array>();
   const float left = info[1].As<Napi::Number>();
@@ -171,15 +171,17 @@ Napi::Value halves(const Napi::CallbackInfo& info) {
   if (bytes.ByteLength() != 2 * right.size()) throw Napi::TypeError::New(info.Env(), "expected 2 bytes a number");
   const auto n = static_cast<std::int64_t>(right.size());
   auto sums = Napi::Uint8Array::New(info.Env(), bytes.ByteLength());
-  std::vector<float> values(right.size());
+  std::vector<float> values(right.size()), before(right.size()), after(right.size());
   const auto* source = reinterpret_cast<const kernels::WeightF16*>(writable(bytes).data());
   auto* target = reinterpret_cast<kernels::WeightF16*>(writable(sums).data());
   (portable ? kernels::internal::load_halves_portable : kernels::load_halves)(source, values.data(), n);
-  (portable ? kernels::internal::add_to_halves_portable : kernels::add_to_halves)(source, target, n, left,
-                                                                                  right.data());
+  (portable ? kernels::internal::add_to_halves_portable : kernels::add_to_halves)(source, target, n, left, right.data(),
+                                                                                  before.data(), after.data());
   Napi::Object js = Napi::Object::New(info.Env());
   js.Set("sums", sums);
   js.Set("values", to_js(info.Env(), values));
+  js.Set("before", to_js(info.Env(), before));
+  js.Set("after", to_js(info.Env(), after));
   return js;
 }
 

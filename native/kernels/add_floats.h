@@ -7,6 +7,7 @@
 
 #include "core/progress.h"
 #include "core/thread_pool.h"
+#include "kernels/measure.h"
 #include "kernels/rank_one.h"
 #include "kernels/unit_update.h"
 
@@ -15,9 +16,11 @@ namespace rosi::kernels {
 /// Plain rounding to F16 or BF16 is kept while it loses less than this share: it has the least noise.
 inline constexpr double kFloatGainError = 0.005;
 
-/// n weights of row i of target = source + left right^T, from column j on, each rounded to nearest even.
-void add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
-                const RankOne& update, std::int64_t i, std::int64_t j, std::int64_t n);
+/// n weights of row i of target = source + left right^T, from column j on, each rounded to nearest even, and what they
+/// changed by, in one pass; n is small enough for sums in float32. `unit` is UnitUpdate::of(update).
+RowChange add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
+                     const RankOne& update, const UnitUpdate& unit, std::int64_t i, std::int64_t j, std::int64_t n,
+                     ColumnSums columns);
 
 /// The same with what rounding loses carried on as in sigma_delta.h: a weight's grid are the numbers of its type. For
 /// updates below the last place of F16 or BF16, of which plain rounding keeps only a part.

@@ -16,9 +16,13 @@ ROSI_WIDE_CLONES void load_halves_portable(const WeightF16* halves, float* out, 
 }
 
 ROSI_WIDE_CLONES void add_to_halves_portable(const WeightF16* source, WeightF16* target, std::int64_t n, float left,
-                                             const float* right) {
+                                             const float* right, float* before, float* after) {
   for (std::int64_t j = 0; j < n; ++j) {
-    store_bits(target[j].bytes, sum_bits<WeightF16>(load_bits<std::uint16_t>(source[j].bytes), left, right[j]));
+    const auto bits = load_bits<std::uint16_t>(source[j].bytes);
+    const std::uint16_t sum = sum_bits<WeightF16>(bits, left, right[j]);
+    store_bits(target[j].bytes, sum);
+    before[j] = WeightF16::decode(bits);
+    after[j] = WeightF16::decode(sum);
   }
 }
 
@@ -47,14 +51,16 @@ __attribute__((target("avx2,f16c"))) void load_eights(const WeightF16* halves, f
 
 /// sum_bits(), step by step.
 __attribute__((target("avx2,f16c"))) void add_eights(const WeightF16* source, WeightF16* target, std::int64_t n,
-                                                     float left, const float* right) {
+                                                     float left, const float* right, float* before, float* after) {
   const __m256 lefts = _mm256_set1_ps(left);
   const __m256 largest = _mm256_set1_ps(WeightF16::kLargest);
   const __m256 smallest = _mm256_set1_ps(-WeightF16::kLargest);
   for (std::int64_t j = 0; j < n; j += kLanes) {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + j));
     const __m256 request = _mm256_mul_ps(lefts, _mm256_loadu_ps(right + j));
-    __m256 sum = _mm256_add_ps(_mm256_cvtph_ps(bits), request);
+    const __m256 weights = _mm256_cvtph_ps(bits);
+    _mm256_storeu_ps(before + j, weights);
+    __m256 sum = _mm256_add_ps(weights, request);
     // Of min and max the second operand stays where one is no number, as in smaller() and larger().
     sum = _mm256_max_ps(smallest, _mm256_min_ps(largest, sum));
     const __m128i moved = _mm256_cvtps_ph(sum, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -65,7 +71,9 @@ __attribute__((target("avx2,f16c"))) void add_eights(const WeightF16* source, We
     const __m128i rounded = _mm_blendv_epi8(moved, nan, is_nan);
     const __m256i zeros = _mm256_castps_si256(_mm256_cmp_ps(request, _mm256_setzero_ps(), _CMP_EQ_OQ));
     const __m128i is_zero = _mm_packs_epi32(_mm256_castsi256_si128(zeros), _mm256_extracti128_si256(zeros, 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + j), _mm_blendv_epi8(rounded, bits, is_zero));
+    const __m128i result = _mm_blendv_epi8(rounded, bits, is_zero);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + j), result);
+    _mm256_storeu_ps(after + j, _mm256_cvtph_ps(result));
   }
 }
 
@@ -80,12 +88,14 @@ void load_halves(const WeightF16* halves, float* out, std::int64_t n) {
   internal::load_halves_portable(halves + done, out + done, n - done);
 }
 
-void add_to_halves(const WeightF16* source, WeightF16* target, std::int64_t n, float left, const float* right) {
+void add_to_halves(const WeightF16* source, WeightF16* target, std::int64_t n, float left, const float* right,
+                   float* before, float* after) {
   std::int64_t done = 0;
 #if defined(ROSI_F16C)
-  if (has_f16c()) add_eights(source, target, done = n / kLanes * kLanes, left, right);
+  if (has_f16c()) add_eights(source, target, done = n / kLanes * kLanes, left, right, before, after);
 #endif
-  internal::add_to_halves_portable(source + done, target + done, n - done, left, right + done);
+  internal::add_to_halves_portable(source + done, target + done, n - done, left, right + done, before + done,
+                                   after + done);
 }
 
 }  // namespace rosi::kernels

@@ -25,6 +25,7 @@ struct Sums {
       missed;  // [stretches] sum_i s_i^2 of the rows of which errors has (dW_ij - s_i t_j)^2 - (s_i t_j)^2
   std::vector<double> along;  // [rows of the part] sum_j dW_ij mu_j
   double change_squares = 0;  // |dW|^2
+  double error_squares = 0;   // |dW - s t^T|^2, of targets that are written meanwhile alone
   double weight_squares = 0;  // |W|^2
   double steps = 0;           // sum |step| over weights
   std::int64_t changed = 0;
@@ -143,7 +144,7 @@ struct Measurement {
   std::span<const std::byte> target;
   std::span<const std::byte> source;     // in the target's type, or
   const EncodedRows* encoded = nullptr;  // in another
-  WriteStretch write = {};               // where the target is not there yet
+  WriteStretch write = {};               // where the target, of a float type, is not there yet
 
   bool is_quantised() const { return size.weights > 1; }
 
@@ -204,7 +205,6 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
   }
   for (std::int64_t j = 0; j < n_in; j += kStretch) {
     const std::int64_t n = std::min<std::int64_t>(kStretch, n_in - j);
-    if (job.write) job.write(i, j, n);
     Stretch before, after;
     const float* values = before.values;
     job.load(target, j, n, after);
@@ -231,6 +231,41 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
     if (!all.errors.empty()) {
       add_errors(values, after.values, count, s, update.t.data() + j, all.errors.data() + j);
     }
+  }
+}
+
+// Weights that are written and measured at a time, with all that is read for them in the innermost cache; and rows of
+// which the columns are added up in float32.
+constexpr std::int64_t kWritten = 1024;
+constexpr std::int64_t kFloatRows = 16;
+
+/// Column sums of a few rows.
+struct FewRows {
+  std::vector<float> changes, errors;
+
+  /// Moves them to those of all rows.
+  void join(Sums& all) {
+    join_columns(changes, all.column);
+    join_columns(errors, all.errors);
+  }
+
+ private:
+  ROSI_WIDE_CLONES static void join_columns(std::vector<float>& few, std::vector<double>& all) {
+    for (std::size_t j = 0; j < few.size(); ++j) all[j] += double{few[j]};
+    std::fill(few.begin(), few.end(), 0.0f);
+  }
+};
+
+/// Writes row i and adds it up.
+void write_and_measure_row(const Measurement& job, std::int64_t i, FewRows& columns, Sums& all, RowSums& sums) {
+  const std::int64_t n_in = job.update.n_in();
+  for (std::int64_t j = 0; j < n_in; j += kWritten) {
+    float* errors = columns.errors.empty() ? nullptr : columns.errors.data() + j;
+    const RowChange change = job.write(i, j, std::min(kWritten, n_in - j), {columns.changes.data() + j, errors});
+    sums.along[0] += change.along;
+    sums.changed[0] += static_cast<std::int32_t>(change.changed);
+    sums.weight_squares += change.weight_squares;
+    all.error_squares += change.error_squares;
   }
 }
 
@@ -272,6 +307,7 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
     }
     all.along.insert(all.along.end(), part.along.begin(), part.along.end());
     all.change_squares += part.change_squares;
+    all.error_squares += part.error_squares;
     all.weight_squares += part.weight_squares;
     all.steps += part.steps;
     all.changed += part.changed;
@@ -308,9 +344,10 @@ Realised conclude(const Measurement& job, const Inputs& inputs, const std::vecto
   realised.off_direction = std::sqrt(std::max(0.0, along_squares - gain * gain)) / size;
   realised.column_error = std::sqrt(error_squares) / size;
   realised.worst_group = worst;
-  // |dW - D|^2 opened up, since D itself is never formed; <dW, D> is the sum of s-weighted columns, and |D| times gain.
+  // |dW - D|^2 opened up where D itself was not formed; <dW, D> is the sum of s-weighted columns, and |D| times gain.
   if (update.p != update.s) cross = size * gain;
-  realised.collateral = std::sqrt(std::max(0.0, all.change_squares - 2 * cross + s_squares * t_squares)) / size;
+  const double errors = job.write ? all.error_squares : all.change_squares - 2 * cross + s_squares * t_squares;
+  realised.collateral = std::sqrt(std::max(0.0, errors)) / size;
   const double mean_step = all.steps / n_weights * double{job.format.spacing};
   realised.step_ratio = mean_step > 0 ? mean_magnitude(update.s) * mean_magnitude(update.t) / mean_step : 0;
   realised.flipped = double(all.changed) / n_weights;
@@ -331,11 +368,16 @@ Realised run(const Measurement& job, const Inputs& inputs, const core::ThreadPoo
     sums.errors.assign(inputs.mean_squares.size(), 0.0);
     sums.missed.assign((n_in + kStretch - 1) / kStretch, 0.0);
     std::vector<float> decoded(job.encoded == nullptr ? 0 : n_in);
+    FewRows few;
+    if (job.write) few = {std::vector<float>(n_in), std::vector<float>(sums.errors.size())};
     const RowRange rows = part_rows(n_out, index);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       RowSums row;
-      measure_row(job, i, decoded, sums, row);
+      if (job.write) write_and_measure_row(job, i, few, sums, row);
+      else measure_row(job, i, decoded, sums, row);
       join(row, sums);
+      const bool is_last = (i + 1 - rows.begin) % kFloatRows == 0 || i + 1 == rows.end;
+      if (job.write && is_last) few.join(sums);
       if (run.failed()) return;
     }
     if (run.is_caller()) core::report(progress, double(index + 1) / double(kParts));

@@ -22,11 +22,31 @@ Realised measure(std::uint32_t type, std::span<const std::byte> source, std::spa
                  const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
                  const core::Progress& progress, std::vector<double>* column_change = nullptr);
 
-/// Writes n weights of row i of the target, from column j on.
-using WriteStretch = std::function<void(std::int64_t i, std::int64_t j, std::int64_t n)>;
+/// What some weights of one row changed by.
+struct RowChange {
+  double along = 0;           // sum_j dW_ij mu_j
+  double error_squares = 0;   // |dW - D|^2, D what was asked for
+  double weight_squares = 0;  // |W|^2
+  std::int64_t changed = 0;   // weights that are no more what they were
 
-/// The same of a target that is not written yet: some hundred weights are written and measured at a time, so that
-/// memory is read and written while the processor adds up.
+  RowChange& operator+=(const RowChange& other) {
+    along += other.along;
+    error_squares += other.error_squares;
+    weight_squares += other.weight_squares;
+    changed += other.changed;
+    return *this;
+  }
+};
+/// Sums of columns over rows.
+struct ColumnSums {
+  float* changes;  // [n] p_i dW_ij
+  float* errors;   // [n] (dW_ij - D_ij)^2; null: not wanted
+};
+/// Writes n weights of row i of the target, from column j on, and adds them to the columns.
+using WriteStretch = std::function<RowChange(std::int64_t i, std::int64_t j, std::int64_t n, ColumnSums columns)>;
+
+/// The same of a target of a float type that is not written yet, so that memory is read and written while the processor
+/// adds up. The columns' sums are float32 over 16 rows, then float64.
 Realised write_and_measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
                            const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
                            const core::Progress& progress, const WriteStretch& write);

@@ -109,11 +109,11 @@ Realised update_quantised(const Attempt& attempt, std::span<std::byte> target, c
 }
 
 Realised update_floats(const Attempt& attempt, std::span<std::byte> target, const core::Progress& progress) {
-  Realised added =
-      write_and_measure(attempt.type, attempt.source, target, attempt.update, attempt.request.inputs, attempt.threads,
-                        slice(progress, 0, 0.5), [&](std::int64_t i, std::int64_t j, std::int64_t n) {
-                          add_floats(attempt.type, attempt.source, target, attempt.request, i, j, n);
-                        });
+  Realised added = write_and_measure(
+      attempt.type, attempt.source, target, attempt.update, attempt.request.inputs, attempt.threads,
+      slice(progress, 0, 0.5), [&](std::int64_t i, std::int64_t j, std::int64_t n, ColumnSums columns) {
+        return add_floats(attempt.type, attempt.source, target, attempt.request, attempt.update, i, j, n, columns);
+      });
   added.mode = "add";
   if (std::fabs(added.gain - 1) <= kFloatGainError) return added;
   const core::Pages other(target.size());

@@ -9,13 +9,13 @@ export interface Kernels extends Pick<NativeAddon, 'gatedFactors'>, PassProbes {
   _repack(type: number, bytes: Uint8Array, nIn: number, nOut: number, byLanes: boolean): Uint8Array;
   /** The same values in blocks of a wider type. */
   _widen(type: number, bytes: Uint8Array, nIn: number, nOut: number): { type: number; bytes: Uint8Array };
-  /** `bytes` as F16 and with left * right added, by the processor's conversions where it has them, or without. */
+  /** `bytes` as F16 and with left * right added, by the processor's conversions where it has them, or without; before and after that. */
   _halves(
     bytes: Uint8Array,
     left: number,
     right: Float32Array,
     portable: boolean,
-  ): { sums: Uint8Array; values: Float32Array };
+  ): { sums: Uint8Array; values: Float32Array; before: Float32Array; after: Float32Array };
   /** What is said of the first row of logits, and KL from it to the other. */
   _softmax(logits: Float32Array, others: Float32Array): { top: number; logNorm: number; divergence: number };
   /** The engine's own dequantiser. */

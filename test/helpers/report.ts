@@ -48,6 +48,7 @@ export function sampleReport(changes: Partial<HardenReport> = {}): HardenReport 
       nLayer: 6,
       dModel: 256,
       hasChatTemplate: true,
+      readsCopy: false,
     },
     output: { path: 'models/tiny.hardened.gguf', bytes: 4_700_128 },
     settings: {

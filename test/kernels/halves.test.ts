@@ -12,7 +12,11 @@ test.each([0, 1e-9, 6e-8, 1e-3, 1, 300, 65504, 1e30, Infinity])(
     right.fill(0, 5000, 5100);
     const [fast, portable] = [false, true].map((how) => kernels._halves(all, size, right, how));
     expect(Buffer.compare(fast!.sums, portable!.sums)).toBe(0);
-    expect(bitsOf(fast!.values)).toEqual(bitsOf(portable!.values));
+    for (const name of ['values', 'before', 'after'] as const) {
+      expect(bitsOf(fast![name])).toEqual(bitsOf(portable![name]));
+    }
+    expect(bitsOf(fast!.before)).toEqual(bitsOf(fast!.values));
+    expect(bitsOf(fast!.after)).toEqual(bitsOf(kernels._halves(fast!.sums, 0, right, false).values));
     if (size === 0) expect(Buffer.compare(fast!.sums, all)).toBe(0);
   },
 );

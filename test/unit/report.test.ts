@@ -83,6 +83,7 @@ function parts(
       nLayer: 6,
       dModel: 64,
       chatTemplate: '{{ messages }}',
+      readsCopy: true,
     } as Parts['info'],
     sample: splitPrompts(undefined, { seed: 0 }),
     found: found(),
@@ -380,6 +381,12 @@ describe('reportMarkdown', () => {
     expect(page).toContain('| `a  b ` |');
     expect(page).toContain('\\# Title \\<b\\>');
     expect(page).toContain('`````text\n```\n# not a title\n````\n`````');
+  });
+  test('says when the engine read a copy', () => {
+    const { model } = makeReport(parts(null, null));
+    expect(model.readsCopy).toBe(true);
+    expect(reportMarkdown(sampleReport({ model }))).toContain('The engine read a copy of the model');
+    expect(page).not.toContain('a copy of the model');
   });
   test('says when nothing was measured', () => {
     expect(

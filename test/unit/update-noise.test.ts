@@ -8,7 +8,7 @@ import { readGguf, tinyGguf, type TypeName } from '../helpers/tiny-gguf';
 import { factorsOf, updateFile, valuesOf } from '../helpers/update-file';
 
 const [nIn, nOut, nExperts] = [96, 33, 3];
-const types: TypeName[] = ['F16', 'Q8_0', 'Q4_0', 'Q5_1'];
+const types: TypeName[] = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q5_1'];
 const folder = temporaryFolder();
 const source = join(folder, 'source.gguf');
 const output = join(folder, 'output.gguf');
