@@ -1,9 +1,10 @@
 // Speed and memory beside what others would run for the same, in one run: writes docs/benchmarks.md, or prints it.
 //   npm run bench -- [MODEL.gguf] [--only kernels,update,capture,job,answers] [--repeats 5] [--threads 2] [--transformers] [--print]
+// Sections that are not asked for keep what the page says of them, and when it was measured.
 // Without MODEL.gguf the tests' model, which is too small to say much. Nothing else should run meanwhile.
 // The peers: tools of the engine (scripts/engine-tools.mjs), numpy in build/bench-venv, and with --transformers PyTorch in
 // build/peft-venv, some gigabytes.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -34,7 +35,7 @@ const log = (text) => process.stderr.write(`${text}\n`);
 
 const kernelNote =
   'A 2048 x 2048 tensor on one thread, processor time; change: norm of the update beside that of the weights. A copy: memcpy of as many bytes. ' +
-  'What is written is measured in the same pass, in float64. Aims: 2 ns a weight where codes are flipped, 60 % of a copy for floats.';
+  'What is written is measured; that is part of the time. Aims: 2 ns a weight where codes are flipped, 60 % of a copy for floats.';
 const updateNote =
   'Whole programs, from their start to the written file, the tools told to write the types that the model has (export-lora alone leaves F16). rosi also hashes the source and what it ' +
   'writes. Memory that is no file is what a system under pressure cannot drop.';
@@ -49,14 +50,48 @@ const jobNote =
 const answersNote =
   "Without loading. The engine's column: what these prompts and answers would take at the speeds that it prints.";
 
-const sections = [];
+const order = ['kernels', 'update', 'capture', 'job', 'answers'];
+const file = join(root, 'docs', 'benchmarks.md');
+const sections = values.print ? new Map() : sectionsOf(file);
+
+/** The page's sections by what was measured. */
+function sectionsOf(path) {
+  const texts = readFileSync(path, 'utf8')
+    .split(/^(?=## )/mu)
+    .slice(1);
+  const titles = /^## (?:(One tensor)|(Update of)|(Capture from)|(The whole job)|(Answers of))/u;
+  const found = new Map();
+  for (const text of texts) {
+    const name = order[titles.exec(text).slice(1).findIndex(Boolean)];
+    found.set(name, `${found.get(name) ?? ''}${text}`);
+  }
+  return found;
+}
+
+/** Writes the page after each section, so that a later one that fails costs nothing. */
+function keep(name, lines) {
+  sections.set(name, `${lines.join('\n')}\n`);
+  const page = `# Benchmarks
+
+Made by \`npm run bench\` (scripts/bench.mjs): in each section all ways in turn, in one run, medians after one round that does not count.
+Ratios are what to compare: seconds are the machine's.
+
+${order.map((one) => sections.get(one) ?? '').join('')}`;
+  if (!values.print) writeFileSync(file, `${page.trimEnd()}\n`);
+  else console.log(sections.get(name));
+}
+
+const measured = `Medians of ${repeats} rounds; ${circumstances()}.`; // before the page is written: a checkout with changes says so
+
 if (wanted.has('kernels')) {
   const parts = { native: load('native').native, ...load('random') };
+  const lines = [];
   for (const change of [0.005, 0.05]) {
     log(`kernels, a change of ${100 * change} %`);
-    sections.push(`## One tensor, a change of ${100 * change} %`, '', kernelNote, '');
-    sections.push(...(await kernels(parts, repeats, change)), '');
+    const rows = await kernels(parts, repeats, change);
+    lines.push(`## One tensor, a change of ${100 * change} %`, '', kernelNote, measured, '', ...rows, '');
   }
+  keep('kernels', lines);
 }
 for (const [name, title, work, note] of [
   ['update', `Update of ${basename(model)}`, update, updateNote],
@@ -71,18 +106,8 @@ for (const [name, title, work, note] of [
   try {
     const { transformers } = values;
     const { lines, about } = await work(load('index'), model, folder, { repeats, threads, transformers });
-    sections.push(`## ${title}`, '', `${about}; ${threads} threads. ${note}`, '', ...lines, '');
+    keep(name, [`## ${title}`, '', `${about}; ${threads} threads. ${note}`, measured, '', ...lines, '']);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-const page = `# Benchmarks
-
-Made by \`npm run bench\` (scripts/bench.mjs) in one run, all ways in turn, medians of ${repeats} rounds after one that does not count.
-${circumstances()}. Ratios are
-what to compare: seconds are this machine's.
-
-${sections.join('\n')}`;
-if (values.print) console.log(page);
-else writeFileSync(join(root, 'docs', 'benchmarks.md'), `${page.trimEnd()}\n`);

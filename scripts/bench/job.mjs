@@ -83,7 +83,7 @@ export async function job(library, model, folder, { repeats, threads, transforme
     ways.map((way) => () => run(way)),
     repeats,
   );
-  rmSync(at('ours.gguf'));
+  rmSync(at('ours.gguf'), { force: true });
   const [program, ...args] = rosi;
   const told = execFileSync(program, [...args, '--profile'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const profile = /^profile +(.*)$/mu.exec(told)[1];
