@@ -8,7 +8,8 @@ import { root } from '../lay-out-engine.mjs';
 /** Machine, commit and day, for the head of a page. */
 export function circumstances() {
   const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8' }).trim();
-  const dirty = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
+  // Pages are what a measurement writes.
+  const dirty = git('status', '--porcelain', '--untracked-files=no', '--', ':!docs') === '' ? '' : ', changed';
   const machine = `${cpus()[0].model}, ${cpus().length} processors, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}`;
   return `${machine}; commit ${git('rev-parse', '--short', 'HEAD')}${dirty}, ${new Date().toISOString().slice(0, 10)}`;
 }
