@@ -1,10 +1,11 @@
 // What each way to make a model refuse does, side by side on the same prompts with the same judge: nothing, a safety system
-// prompt, a control vector of llama-cvector-generator, the paper's ROSI, and rosi. Writes docs/effect.md, or prints it.
+// prompt, a control vector of llama-cvector-generator, the paper's ROSI, rosi, and rosi with that prompt. Writes docs/effect.md, or
+// prints it.
 //   npm run bench:effect -- MODEL.gguf... [--harmful FIT --harmless FIT] [--test-harmful FILE --test-harmless FILE]
-//     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--no-base-nll] [--print]
+//     [--limit 100] [--max-tokens 128] [--threads 2] [--cache FOLDER] [--no-base-nll] [--ours] [--print]
 // Strengths are chosen on validation prompts, each within 0.1 nats of drift on harmless first tokens, and of the control vector and
 // the paper's rule once more as the least that refuse as much as rosi, whose edit has two stronger rows; the table's prompts were
-// seen by none. With --cache a run that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
+// seen by none. With --ours only the system prompt and rosi, at what it chose. With --cache a run that was cut off goes on. llama-cvector-generator is built on first use: scripts/engine-tools.mjs.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -36,6 +37,7 @@ const { values, positionals: models } = parseArgs({
     threads: { type: 'string', default: '2' },
     cache: { type: 'string' },
     'no-base-nll': { type: 'boolean', default: false },
+    ours: { type: 'boolean', default: false },
     print: { type: 'boolean' },
   },
 });
@@ -133,17 +135,10 @@ async function atRefusalOfOurs(model, sample, { folder, control, paper, target }
   });
 }
 
-async function section(model, { set, suites }, folder) {
-  const cache = values.cache ?? join(folder, 'cache');
-  mkdirSync(cache, { recursive: true });
+/** Control vector and the paper's rule at their best, as columns. */
+async function othersOf(model, { set, sample, cache, columns, notes }) {
   const name = basename(model);
-  const columns = [
-    { name: 'original', model },
-    { name: 'safety system prompt', model, system: safetyPrompt },
-  ];
-  const notes = [];
   log(`${name}: control vector`);
-  const sample = splitPrompts(set, { seed: 0 });
   const control = await controlVectorOf(model, sample, { folder: cache, threads, log });
   if (control.pushes === null) notes.push(`Control vector: ${control.why}.`);
   else
@@ -159,27 +154,39 @@ async function section(model, { set, suites }, folder) {
   if (paper.result)
     columns.push({ name: `paper, alpha ${paper.result.plan.edit.strength}`, model, plan: paper.result });
   else notes.push(`The paper's rule: ${paper.why}`);
+  return { control, paper: paper.result };
+}
+
+async function section(model, { set, suites }, folder) {
+  const cache = values.cache ?? join(folder, 'cache');
+  mkdirSync(cache, { recursive: true });
+  const name = basename(model);
+  const columns = [
+    { name: 'original', model },
+    { name: 'safety system prompt', model, system: safetyPrompt },
+  ];
+  const notes = [];
+  const sample = splitPrompts(set, { seed: 0 });
+  const others = values.ours ? null : await othersOf(model, { set, sample, cache, columns, notes });
   log(`${name}: rosi`);
   const output = join(folder, `${basename(model, '.gguf')}.hardened.gguf`);
   const outputs = { plan: join(folder, `${name}.plan.json`) };
   const ours = await orWhy(harden(model, set, { threads, cache, onProgress, output, outputs, evaluate: 'none' }));
   if (ours.result) {
     columns.push({ name: 'rosi, the file', model: output });
-    const found = await readPlan(outputs.plan);
-    for (const times of stronger) {
-      const plan = scaledPlan(found, times);
-      columns.push({ name: `rosi, strength ${plan.plan.edit.strength.toPrecision(2)}, at run time`, model, plan });
+    columns.push({ name: 'rosi, the file, and the safety system prompt', model: output, system: safetyPrompt });
+    if (others !== null) {
+      const found = await readPlan(outputs.plan);
+      for (const times of stronger) {
+        const plan = scaledPlan(found, times);
+        columns.push({ name: `rosi, strength ${plan.plan.edit.strength.toPrecision(2)}, at run time`, model, plan });
+      }
+      const { trials, edit } = ours.result;
+      const { harmful: target } = trials[edit.trial - 1].validated.refused;
+      const { added, missed } = await atRefusalOfOurs(model, sample, { folder: cache, ...others, target });
+      columns.push(...added);
+      notes.push(...missed);
     }
-    const { trials, edit } = ours.result;
-    const { harmful: target } = trials[edit.trial - 1].validated.refused;
-    const { added, missed } = await atRefusalOfOurs(model, sample, {
-      folder: cache,
-      control,
-      paper: paper.result,
-      target,
-    });
-    columns.push(...added);
-    notes.push(...missed);
   } else notes.push(`rosi: ${ours.why}`);
   const found = await evaluate(columns, suites, {
     maxTokens,

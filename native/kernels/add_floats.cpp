@@ -21,14 +21,14 @@ struct Row {
   float p;
 };
 
-/// Sums of RowChange in 32 lanes, and those of a run's columns.
+/// Sums of RowChange in 32 lanes.
 struct Lanes {
   float along[kRun] = {};
   float error_squares[kRun] = {};
   float weight_squares[kRun] = {};
   std::int32_t changed[kRun] = {};
 
-  /// Weight k of a run.
+  /// Adds weight k of a run, to its column, too.
   template <bool with_errors>
   ROSI_INLINE void add(int k, float before, float after, Row row, float right, float mu, float* changes,
                        float* errors) {
@@ -46,6 +46,12 @@ struct Lanes {
             std::accumulate(changed, changed + kRun, std::int64_t{0})};
   }
 };
+
+/// The columns from j on.
+template <bool with_errors>
+ROSI_INLINE float* skip(float* errors, std::int64_t j) {
+  return with_errors ? errors + j : nullptr;
+}
 
 template <bool with_errors, class Weight>
 ROSI_INLINE void add_run(const Weight* source, Weight* target, int n, Row row, const float* right, const float* mu,
@@ -66,18 +72,19 @@ ROSI_WIDE_CLONES RowChange add(const Weight* __restrict source, Weight* __restri
   Lanes lanes;
   std::int64_t j = 0;
   for (; j + kRun <= n; j += kRun) {
-    add_run<with_errors>(source + j, target + j, kRun, row, right + j, mu + j, changes + j, errors + j, lanes);
+    add_run<with_errors>(source + j, target + j, kRun, row, right + j, mu + j, changes + j,
+                         skip<with_errors>(errors, j), lanes);
   }
   if (j < n) {
     add_run<with_errors>(source + j, target + j, static_cast<int>(n - j), row, right + j, mu + j, changes + j,
-                         errors + j, lanes);
+                         skip<with_errors>(errors, j), lanes);
   }
   return lanes.join();
 }
 
 template <bool with_errors>
-ROSI_INLINE void add_halves_run(const float* before, const float* after, int n, Row row, const float* right,
-                                const float* mu, float* changes, float* errors, Lanes& lanes) {
+ROSI_INLINE void sum_run(const float* before, const float* after, int n, Row row, const float* right, const float* mu,
+                         float* changes, float* errors, Lanes& lanes) {
   for (int k = 0; k < n; ++k) lanes.add<with_errors>(k, before[k], after[k], row, right[k], mu[k], changes, errors);
 }
 
@@ -88,11 +95,12 @@ ROSI_WIDE_CLONES RowChange sum_halves(const float* __restrict before, const floa
   Lanes lanes;
   std::int64_t j = 0;
   for (; j + kRun <= n; j += kRun) {
-    add_halves_run<with_errors>(before + j, after + j, kRun, row, right + j, mu + j, changes + j, errors + j, lanes);
+    sum_run<with_errors>(before + j, after + j, kRun, row, right + j, mu + j, changes + j, skip<with_errors>(errors, j),
+                         lanes);
   }
   if (j < n) {
-    add_halves_run<with_errors>(before + j, after + j, static_cast<int>(n - j), row, right + j, mu + j, changes + j,
-                                errors + j, lanes);
+    sum_run<with_errors>(before + j, after + j, static_cast<int>(n - j), row, right + j, mu + j, changes + j,
+                         skip<with_errors>(errors, j), lanes);
   }
   return lanes.join();
 }
@@ -107,7 +115,8 @@ RowChange add(const WeightF16* source, WeightF16* target, std::int64_t n, Row ro
     const std::int64_t count = std::min(kStep, n - j);
     float before[kStep], after[kStep];
     add_to_halves(source + j, target + j, count, row.left, right + j, before, after);
-    all += sum_halves<with_errors>(before, after, count, row, right + j, mu + j, changes + j, errors + j);
+    all += sum_halves<with_errors>(before, after, count, row, right + j, mu + j, changes + j,
+                                   skip<with_errors>(errors, j));
   }
   return all;
 }

@@ -46,7 +46,8 @@ struct ColumnSums {
 using WriteStretch = std::function<RowChange(std::int64_t i, std::int64_t j, std::int64_t n, ColumnSums columns)>;
 
 /// The same of a target of a float type that is not written yet, so that memory is read and written while the processor
-/// adds up. The columns' sums are float32 over 16 rows, then float64.
+/// adds up. Sums are float32 over 1024 weights of a row, or 16 of a column, and float64 beyond: they say nothing of
+/// tensors whose squares leave float32's range.
 Realised write_and_measure(std::uint32_t type, std::span<const std::byte> source, std::span<const std::byte> target,
                            const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
                            const core::Progress& progress, const WriteStretch& write);

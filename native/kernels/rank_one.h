@@ -33,8 +33,8 @@ struct RankOne {
 };
 
 /// What a tensor really changed by, dW = target - source, against the request D = left * right^T. Measured on the two
-/// tensors' bytes in float64; dimensionless but for the last two. s and r are the unit vectors of left and right. Of a
-/// stack of matrices see experts.h.
+/// tensors' bytes, see measure.h; dimensionless but for the last two. s and r are the unit vectors of left and right.
+/// Of a stack of matrices see experts.h.
 struct Realised {
   /// "copy" (nothing asked, bytes equal) | "add" | "code-flips" | "refit" | "promote" (written in another type)
   std::string mode = "copy";
