@@ -35,7 +35,7 @@ export interface UpdateOptions extends TrialOptions {
  * Writes a copy of a GGUF in which the planned tensors are changed, each in its own type or the one the plan gives it.
  * Every other byte is the same, but for the `rosi.*` keys that say what was done, and for the offsets of what comes after
  * a tensor whose size has changed. The output is whole or absent. Memory: the tensors in
- * work, 64 MiB or one, and as much again or twice where a tensor gets new grids or a wider type.
+ * work, 48 MiB or one, and as much again or twice where a tensor gets new grids or a wider type.
  *
  * A split model, named by its first file, is written split in the same way; the `rosi.*` keys are in the first file. All
  * files are complete before the first gets its name. Should one not get its name, those that have theirs lose it again,

@@ -60,7 +60,7 @@ gguf::Strings with_placeholders(const gguf::Strings& metadata, const std::vector
 }
 
 /// What all tensors in work may take together, so that threads cost no memory: beyond it they share a tensor.
-constexpr std::uint64_t kInWork = std::uint64_t{64} << 20;
+constexpr std::uint64_t kInWork = std::uint64_t{48} << 20;
 
 /// After each such share of a tensor's work the pages of its source that were read are let go; the next pass gets them
 /// from the system's cache.

@@ -69,7 +69,7 @@ struct UpdateResult {
 /// whole or absent: all get their names after the last byte of the last is on the disk (gguf/draft.h), and any error or
 /// stop before removes what was written. The same plan gives the same bytes for any
 /// number of threads. Cost: one pass over the source to hash it and one to copy it, one over the output to hash it, and
-/// the kernels. Memory: the tensors in work, 64 MiB or one, and as much again or twice
+/// the kernels. Memory: the tensors in work, 48 MiB or one, and as much again or twice
 /// where one gets new grids or a wider type, beyond the mapped source and the plan; with an accelerator one for each
 /// thread. Throws core::Error:
 /// option_invalid for a tensor that is not there or planned twice, factors or inputs of the wrong length or not finite,

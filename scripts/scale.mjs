@@ -157,7 +157,7 @@ async function updates() {
     '',
     'Split files of Q8_0 tensors as in a model of 7 billion weights, in parts of two blocks, .4 GiB; what is not edited is holes in the source and whole in the ' +
       'output. The edit changes the two writers of each block, a third of the weights. Seconds of the whole program; hashes of source and output are part of it. ' +
-      'Peak memory holds the tensors in work, 64 MiB or one, with the pages of their sources, and as much again where new grids are tried.',
+      'Peak memory holds the tensors in work, 48 MiB or one, with the pages of their sources, and as much again where new grids are tried.',
     '',
     ...table(['written, GiB', 'seconds', 'GiB/s', 'peak RSS, MiB', 'of it no file'], rows),
     '',
