@@ -51,7 +51,14 @@ const jobNote =
 const answersNote =
   "Without loading. The engine's column: what these prompts and answers would take at the speeds that it prints.";
 
-const order = ['kernels', 'update', 'capture', 'job', 'answers'];
+/** Sections in the page's order, by how their headings begin. */
+const titles = {
+  kernels: 'One tensor',
+  update: 'Update of',
+  capture: 'Capture from',
+  job: 'The whole job on',
+  answers: 'Answers of',
+};
 const file = join(root, 'docs', 'benchmarks.md');
 const sections = values.print ? new Map() : sectionsOf(file);
 
@@ -60,10 +67,9 @@ function sectionsOf(path) {
   const texts = readFileSync(path, 'utf8')
     .split(/^(?=## )/mu)
     .slice(1);
-  const titles = /^## (?:(One tensor)|(Update of)|(Capture from)|(The whole job)|(Answers of))/u;
   const found = new Map();
   for (const text of texts) {
-    const name = order[titles.exec(text).slice(1).findIndex(Boolean)];
+    const [name] = Object.entries(titles).find(([, title]) => text.startsWith(`## ${title}`));
     found.set(name, `${found.get(name) ?? ''}${text}`);
   }
   return found;
@@ -77,7 +83,9 @@ function keep(name, lines) {
 Made by \`npm run bench\` (scripts/bench.mjs): in each section all ways in turn, in one run, medians after one round that does not count.
 Ratios are what to compare: seconds are the machine's.
 
-${order.map((one) => sections.get(one) ?? '').join('')}`;
+${Object.keys(titles)
+  .map((one) => sections.get(one) ?? '')
+  .join('')}`;
   if (!values.print) writeFileSync(file, `${page.trimEnd()}\n`);
   else console.log(sections.get(name));
 }
@@ -90,15 +98,15 @@ if (wanted.has('kernels')) {
   for (const change of [0.005, 0.05]) {
     log(`kernels, a change of ${100 * change} %`);
     const rows = await kernels(parts, repeats, change);
-    lines.push(`## One tensor, a change of ${100 * change} %`, '', kernelNote, measured, '', ...rows, '');
+    lines.push(`## ${titles.kernels}, a change of ${100 * change} %`, '', kernelNote, measured, '', ...rows, '');
   }
   keep('kernels', lines);
 }
-for (const [name, title, work, note] of [
-  ['update', `Update of ${basename(model)}`, update, updateNote],
-  ['capture', `Capture from ${basename(model)}`, capture, captureNote],
-  ['job', `The whole job on ${basename(model)}`, job, jobNote],
-  ['answers', `Answers of ${basename(model)}`, answers, answersNote],
+for (const [name, work, note] of [
+  ['update', update, updateNote],
+  ['capture', capture, captureNote],
+  ['job', job, jobNote],
+  ['answers', answers, answersNote],
 ]) {
   if (!wanted.has(name)) continue;
   log(`${name}: ${basename(model)}`);
@@ -107,7 +115,15 @@ for (const [name, title, work, note] of [
   try {
     const { transformers } = values;
     const { lines, about } = await work(load('index'), model, folder, { repeats, threads, transformers });
-    keep(name, [`## ${title}`, '', `${about}; ${threads} threads. ${note}`, measured, '', ...lines, '']);
+    keep(name, [
+      `## ${titles[name]} ${basename(model)}`,
+      '',
+      `${about}; ${threads} threads. ${note}`,
+      measured,
+      '',
+      ...lines,
+      '',
+    ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

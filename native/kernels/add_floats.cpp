@@ -28,18 +28,19 @@ struct Lanes {
   float weight_squares[kRun] = {};
   std::int32_t changed[kRun] = {};
 
-  /// Adds weight k of a run, to its column, too.
-  template <bool with_errors>
-  ROSI_INLINE void add(int k, float before, float after, Row row, float right, float mu, float* changes,
-                       float* errors) {
+  /// Adds weight j to lane k and to its column.
+  template <bool with_errors, class Weights>
+  ROSI_INLINE void add(int k, std::int64_t j, const Weights& weights, Row row, const float* right, const float* mu,
+                       float* changes, float* errors) {
+    const auto [before, after] = weights.at(j, row.left, right[j]);
     const float change = after - before;
-    const float error = change - row.left * right;
-    along[k] += change * mu;
+    const float error = change - row.left * right[j];
+    along[k] += change * mu[j];
     error_squares[k] += error * error;
     weight_squares[k] += before * before;
     changed[k] += change != 0.0f ? 1 : 0;
-    changes[k] += row.p * change;
-    if constexpr (with_errors) errors[k] += error * error;
+    changes[j] += row.p * change;
+    if constexpr (with_errors) errors[j] += error * error;
   }
   ROSI_INLINE RowChange join() {
     return {double{tree_sum(along)}, double{tree_sum(error_squares)}, double{tree_sum(weight_squares)},
@@ -47,78 +48,59 @@ struct Lanes {
   }
 };
 
-/// The columns from j on.
-template <bool with_errors>
-ROSI_INLINE float* skip(float* errors, std::int64_t j) {
-  return with_errors ? errors + j : nullptr;
-}
+struct BeforeAfter {
+  float before;
+  float after;
+};
 
-template <bool with_errors, class Weight>
-ROSI_INLINE void add_run(const Weight* source, Weight* target, int n, Row row, const float* right, const float* mu,
-                         float* changes, float* errors, Lanes& lanes) {
-  using Bits = typename Weight::Bits;
-  for (int k = 0; k < n; ++k) {
-    const Bits before = load_bits<Bits>(source[k].bytes);
-    const Bits after = sum_bits<Weight>(before, row.left, right[k]);
-    store_bits(target[k].bytes, after);
-    lanes.add<with_errors>(k, Weight::decode(before), Weight::decode(after), row, right[k], mu[k], changes, errors);
+/// Weights that are added to as they are summed.
+template <class Weight>
+struct Adding {
+  const Weight* __restrict source;
+  Weight* __restrict target;
+
+  ROSI_INLINE BeforeAfter at(std::int64_t j, float left, float right) const {
+    using Bits = typename Weight::Bits;
+    const Bits before = load_bits<Bits>(source[j].bytes);
+    const Bits after = sum_bits<Weight>(before, left, right);
+    store_bits(target[j].bytes, after);
+    return {Weight::decode(before), Weight::decode(after)};
   }
-}
+};
 
-template <bool with_errors, class Weight>
-ROSI_WIDE_CLONES RowChange add(const Weight* __restrict source, Weight* __restrict target, std::int64_t n, Row row,
-                               const float* __restrict right, const float* __restrict mu, float* __restrict changes,
-                               float* __restrict errors) {
+/// Weights that were added to.
+struct Added {
+  const float* __restrict before;
+  const float* __restrict after;
+
+  ROSI_INLINE BeforeAfter at(std::int64_t j, float /*left*/, float /*right*/) const { return {before[j], after[j]}; }
+};
+
+template <bool with_errors, class Weights>
+ROSI_WIDE_CLONES RowChange sum(Weights weights, std::int64_t n, Row row, const float* __restrict right,
+                               const float* __restrict mu, float* __restrict changes, float* __restrict errors) {
   Lanes lanes;
-  std::int64_t j = 0;
-  for (; j + kRun <= n; j += kRun) {
-    add_run<with_errors>(source + j, target + j, kRun, row, right + j, mu + j, changes + j,
-                         skip<with_errors>(errors, j), lanes);
+  std::int64_t begin = 0;
+  for (; begin + kRun <= n; begin += kRun) {
+    for (int k = 0; k < kRun; ++k) lanes.add<with_errors>(k, begin + k, weights, row, right, mu, changes, errors);
   }
-  if (j < n) {
-    add_run<with_errors>(source + j, target + j, static_cast<int>(n - j), row, right + j, mu + j, changes + j,
-                         skip<with_errors>(errors, j), lanes);
-  }
+  for (int k = 0; begin + k < n; ++k) lanes.add<with_errors>(k, begin + k, weights, row, right, mu, changes, errors);
   return lanes.join();
 }
 
-template <bool with_errors>
-ROSI_INLINE void sum_run(const float* before, const float* after, int n, Row row, const float* right, const float* mu,
-                         float* changes, float* errors, Lanes& lanes) {
-  for (int k = 0; k < n; ++k) lanes.add<with_errors>(k, before[k], after[k], row, right[k], mu[k], changes, errors);
+template <bool with_errors, class Weight>
+RowChange add(const Weight* source, Weight* target, std::int64_t n, Row row, const float* right, const float* mu,
+              float* changes, float* errors) {
+  return sum<with_errors>(Adding<Weight>{source, target}, n, row, right, mu, changes, errors);
 }
 
-template <bool with_errors>
-ROSI_WIDE_CLONES RowChange sum_halves(const float* __restrict before, const float* __restrict after, std::int64_t n,
-                                      Row row, const float* __restrict right, const float* __restrict mu,
-                                      float* __restrict changes, float* __restrict errors) {
-  Lanes lanes;
-  std::int64_t j = 0;
-  for (; j + kRun <= n; j += kRun) {
-    sum_run<with_errors>(before + j, after + j, kRun, row, right + j, mu + j, changes + j, skip<with_errors>(errors, j),
-                         lanes);
-  }
-  if (j < n) {
-    sum_run<with_errors>(before + j, after + j, static_cast<int>(n - j), row, right + j, mu + j, changes + j,
-                         skip<with_errors>(errors, j), lanes);
-  }
-  return lanes.join();
-}
-
-/// In steps, since the processor's own conversions are no part of the clones.
+/// In two steps, since the processor's own conversions are no part of the clones.
 template <bool with_errors>
 RowChange add(const WeightF16* source, WeightF16* target, std::int64_t n, Row row, const float* right, const float* mu,
               float* changes, float* errors) {
-  constexpr std::int64_t kStep = 1024;
-  RowChange all;
-  for (std::int64_t j = 0; j < n; j += kStep) {
-    const std::int64_t count = std::min(kStep, n - j);
-    float before[kStep], after[kStep];
-    add_to_halves(source + j, target + j, count, row.left, right + j, before, after);
-    all += sum_halves<with_errors>(before, after, count, row, right + j, mu + j, changes + j,
-                                   skip<with_errors>(errors, j));
-  }
-  return all;
+  float before[kMeasuredAtOnce], after[kMeasuredAtOnce];
+  add_to_halves(source, target, n, row.left, right, before, after);
+  return sum<with_errors>(Added{before, after}, n, row, right, mu, changes, errors);
 }
 
 /// Up to 32 weights of a row; returns the carry after them.

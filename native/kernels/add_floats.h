@@ -17,7 +17,7 @@ namespace rosi::kernels {
 inline constexpr double kFloatGainError = 0.005;
 
 /// n weights of row i of target = source + left right^T, from column j on, each rounded to nearest even, and what they
-/// changed by, in one pass; n is small enough for sums in float32. `unit` is UnitUpdate::of(update).
+/// changed by, in one pass; n is kMeasuredAtOnce at most. `unit` is UnitUpdate::of(update).
 RowChange add_floats(std::uint32_t type, std::span<const std::byte> source, std::span<std::byte> target,
                      const RankOne& update, const UnitUpdate& unit, std::int64_t i, std::int64_t j, std::int64_t n,
                      ColumnSums columns);

@@ -234,9 +234,7 @@ void measure_row(const Measurement& job, std::int64_t i, std::vector<float>& dec
   }
 }
 
-// Weights that are written and measured at a time, with all that is read for them in the innermost cache; and rows of
-// which the columns are added up in float32.
-constexpr std::int64_t kWritten = 1024;
+// Rows of which the columns are added up in float32.
 constexpr std::int64_t kFloatRows = 16;
 
 /// Column sums of a few rows.
@@ -259,9 +257,9 @@ struct FewRows {
 /// Writes row i and adds it up.
 void write_and_measure_row(const Measurement& job, std::int64_t i, FewRows& columns, Sums& all, RowSums& sums) {
   const std::int64_t n_in = job.update.n_in();
-  for (std::int64_t j = 0; j < n_in; j += kWritten) {
+  for (std::int64_t j = 0; j < n_in; j += kMeasuredAtOnce) {
     float* errors = columns.errors.empty() ? nullptr : columns.errors.data() + j;
-    const RowChange change = job.write(i, j, std::min(kWritten, n_in - j), {columns.changes.data() + j, errors});
+    const RowChange change = job.write(i, j, std::min(kMeasuredAtOnce, n_in - j), {columns.changes.data() + j, errors});
     sums.along[0] += change.along;
     sums.changed[0] += static_cast<std::int32_t>(change.changed);
     sums.weight_squares += change.weight_squares;

@@ -22,27 +22,23 @@ Realised measure(std::uint32_t type, std::span<const std::byte> source, std::spa
                  const UnitUpdate& update, const Inputs& inputs, const core::ThreadPool& threads,
                  const core::Progress& progress, std::vector<double>* column_change = nullptr);
 
+/// Weights of a row that are written and measured at a time: few enough for float32, and for all that is read for them
+/// to stay in the innermost cache.
+inline constexpr std::int64_t kMeasuredAtOnce = 1024;
+
 /// What some weights of one row changed by.
 struct RowChange {
   double along = 0;           // sum_j dW_ij mu_j
   double error_squares = 0;   // |dW - D|^2, D what was asked for
   double weight_squares = 0;  // |W|^2
   std::int64_t changed = 0;   // weights that are no more what they were
-
-  RowChange& operator+=(const RowChange& other) {
-    along += other.along;
-    error_squares += other.error_squares;
-    weight_squares += other.weight_squares;
-    changed += other.changed;
-    return *this;
-  }
 };
 /// Sums of columns over rows.
 struct ColumnSums {
   float* changes;  // [n] p_i dW_ij
   float* errors;   // [n] (dW_ij - D_ij)^2; null: not wanted
 };
-/// Writes n weights of row i of the target, from column j on, and adds them to the columns.
+/// Writes n weights of row i of the target, kMeasuredAtOnce at most, from column j on, and adds them to the columns.
 using WriteStretch = std::function<RowChange(std::int64_t i, std::int64_t j, std::int64_t n, ColumnSums columns)>;
 
 /// The same of a target of a float type that is not written yet, so that memory is read and written while the processor
